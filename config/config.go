@@ -1,0 +1,44 @@
+// Package config turns nexus.toml into Go values. A file is read once, checked whole and becomes
+// a *Config that nobody changes afterwards; every mistake of the file is reported together, as
+// a [Problem] that says where, what, and how to mend it. The package knows nothing of how any of it
+// is served, imports nothing of ours, starts nothing and keeps no state.
+package config
+
+// Config is one nexus.toml, expanded, checked and with its defaults filled in. The field comments of
+// the tables below are the reference manual of the file.
+type Config struct {
+	Server    Server    `toml:"server"`
+	LLM       LLM       `toml:"llm"`
+	Admin     Admin     `toml:"admin"`
+	Telemetry Telemetry `toml:"telemetry"`
+
+	origin origin
+}
+
+// File is the path that the configuration was read from, as the user gave it.
+func (c *Config) File() string { return c.origin.file }
+
+// Hash is the SHA-256 of the file's content and of what overrides it, in hexadecimal: two
+// configurations with one hash are the same.
+func (c *Config) Hash() string { return c.origin.hash }
+
+// Line is the line of the file on which key (a full dotted path) stands, or 0 where the file
+// does not say it and the default holds.
+func (c *Config) Line(key string) int { return c.origin.lines[key].Line }
+
+// Has reports whether the file itself says key, a value or a table.
+func (c *Config) Has(key string) bool { _, ok := c.origin.lines[key]; return ok }
+
+// Warnings are the problems of the file that do not keep it from being served, in file order.
+func (c *Config) Warnings() Problems { return c.origin.warnings }
+
+// origin is what a Config remembers of the text that it came from.
+type origin struct {
+	file     string
+	hash     string
+	lines    map[string]Position
+	warnings Problems
+}
+
+// Position is a place in the file. Lines and columns count from 1; the zero Position is "not in the file".
+type Position struct{ Line, Column int }

@@ -1,0 +1,173 @@
+package config_test
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nexus/config"
+)
+
+func TestShippedFileHasNoProblem(t *testing.T) {
+	cfg, problems := config.Load("../nexus.toml", config.Overlay{})
+	if cfg == nil || len(problems) > 0 {
+		t.Fatalf("problems:\n%v", problems)
+	}
+	if !cfg.Server.ListenAddress.IsLoopback() || !cfg.Server.ClientIdentification.Enabled {
+		t.Error("it is open to strangers")
+	}
+	demo, _ := cfg.LLM.Providers.Get("demo")
+	if m, ok := demo.Models.Get("assistant"); !ok || m.Rename != "demo-1" || demo.Type != config.ProviderDemo {
+		t.Errorf("the demo provider is %+v", demo)
+	}
+}
+
+func TestShippedFileHasEveryKey(t *testing.T) {
+	text := read(t, "../nexus.toml")
+	for key := range keysOf(reflect.TypeFor[config.Config](), "") {
+		name := key[strings.LastIndexByte(key, '.')+1:]
+		if !regexp.MustCompile(`(?m)^(# )?([a-z_]+\.)*` + name + ` = `).MatchString(text) {
+			t.Errorf("%s is missing", key)
+		}
+	}
+}
+
+// TestReferenceHasEveryKey holds docs/configuration.md against the types, in both directions.
+func TestReferenceHasEveryKey(t *testing.T) {
+	documented := map[string]bool{}
+	for key := range reference(t) {
+		documented[key] = true
+	}
+	if diff := cmp.Diff(keysOf(reflect.TypeFor[config.Config](), ""), documented); diff != "" {
+		t.Errorf("keys of the types (-) and of the reference (+):\n%s", diff)
+	}
+}
+
+// TestReferenceHasTheDefaults writes each default of the reference into a file, which must change nothing.
+func TestReferenceHasTheDefaults(t *testing.T) {
+	silent := load(t, "")
+	checked := 0
+	for key, text := range reference(t) {
+		if !strings.HasPrefix(text, "`") || strings.HasSuffix(key, ".enabled") {
+			continue
+		}
+		checked++
+		line := key + " = " + strings.Trim(text, "`") + "\n"
+		if strings.HasPrefix(key, "server.client_identification.") {
+			line += "server.client_identification.enabled = false\n"
+		}
+		if got, want := fmt.Sprint(field(load(t, line), key)), fmt.Sprint(field(silent, key)); got != want {
+			t.Errorf("%s: the reference says %v, the default is %v", key, got, want)
+		}
+	}
+	if checked < 12 {
+		t.Errorf("only %d defaults found", checked)
+	}
+}
+
+// TestReferenceShowsTrueOutput checks each text block of the reference against the file before it.
+func TestReferenceShowsTrueOutput(t *testing.T) {
+	const name = "../docs/configuration.md"
+	page := read(t, name)
+	blocks := regexp.MustCompile("(?s)```(toml|text)\n(.*?)```").FindAllStringSubmatchIndex(page, -1)
+	var file string
+	shown := 0
+	rewritten, end := "", 0
+	for _, b := range blocks {
+		kind, text := page[b[2]:b[3]], page[b[4]:b[5]]
+		if kind == "toml" {
+			file = text
+			continue
+		}
+		shown++
+		_, problems := config.Parse("nexus.toml", []byte(file), config.Overlay{}, nil)
+		got := problems.Error() + "\n"
+		rewritten, end = rewritten+page[end:b[4]]+got, b[5]
+		if got != text && !*update {
+			t.Errorf("shown (-) and true output (+):\n%s", cmp.Diff(text, got))
+		}
+	}
+	if shown < 2 {
+		t.Errorf("only %d outputs shown", shown)
+	}
+	if *update {
+		if err := os.WriteFile(name, []byte(rewritten+page[end:]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// reference is every key of docs/configuration.md with the text of its default.
+func reference(t *testing.T) map[string]string {
+	t.Helper()
+	keys := map[string]string{}
+	table := ""
+	for line := range strings.Lines(read(t, "../docs/configuration.md")) {
+		if m := regexp.MustCompile("^## `\\[(.*)\\]`").FindStringSubmatch(line); m != nil {
+			table = m[1]
+		} else if strings.HasPrefix(line, "## ") {
+			table = ""
+		}
+		cells := strings.Split(line, "|")
+		if m := regexp.MustCompile("^\\| `([a-z_]+)` \\|").FindStringSubmatch(line); m != nil && table != "" {
+			keys[table+"."+m[1]] = strings.TrimSpace(cells[3])
+		}
+	}
+	return keys
+}
+
+// keysOf are the full paths of all keys with a value, NAME and MODEL standing for chosen names.
+func keysOf(t reflect.Type, table string) map[string]bool {
+	keys := map[string]bool{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, ok := f.Tag.Lookup("toml")
+		if !ok {
+			continue
+		}
+		key := strings.TrimPrefix(table+"."+name, ".")
+		inner := f.Type
+		if get, ok := inner.MethodByName("Get"); ok {
+			inner, key = get.Type.Out(0), key+map[string]string{"providers": ".NAME", "models": ".MODEL"}[name]
+		}
+		below := map[string]bool{}
+		if inner.Kind() == reflect.Struct {
+			below = keysOf(inner, key)
+		}
+		if len(below) == 0 {
+			below[key] = true
+		}
+		for key := range below {
+			keys[key] = true
+		}
+	}
+	return keys
+}
+
+// field is the value at a key without chosen names.
+func field(cfg *config.Config, key string) any {
+	v := reflect.ValueOf(cfg).Elem()
+	for name := range strings.SplitSeq(key, ".") {
+		for i := range v.NumField() {
+			if v.Type().Field(i).Tag.Get("toml") == name {
+				v = v.Field(i)
+				break
+			}
+		}
+	}
+	return v.Interface()
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,240 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Overlay is what flags and environment variables say over the file. The zero Overlay says nothing.
+type Overlay struct {
+	// ListenAddress takes the place of server.listen_address; it is the text as it was given.
+	ListenAddress string
+	// ListenAddressFrom is where that text stands: "--listen-address" or "NEXUS_LISTEN_ADDRESS".
+	// Empty: the file's address holds.
+	ListenAddressFrom string
+}
+
+// Load reads and checks the file at path, symbolic links followed, with the process's environment. The
+// *Config is nil if any problem is an error; the problems are then all errors and warnings of the file,
+// otherwise its warnings.
+func Load(path string, over Overlay) (*Config, Problems) {
+	text, problem := read(path)
+	if problem != nil {
+		return nil, Problems{*problem}
+	}
+	return Parse(path, text, over, os.LookupEnv)
+}
+
+// Parse is Load for a text that is already read: file is its name in problems, env looks up environment
+// variables (nil: there are none).
+func Parse(file string, text []byte, over Overlay, env func(string) (string, bool)) (*Config, Problems) {
+	r := newReading(file, over, env)
+	if r.parse(string(text)) {
+		r.decode()
+		r.overlay()
+		r.check()
+	}
+	r.problems.sort()
+	if r.problems.HasErrors() {
+		return nil, r.problems
+	}
+	r.cfg.origin = origin{file: file, hash: r.hash(text), lines: r.at, warnings: r.problems}
+	return r.cfg, r.problems
+}
+
+// Probe is as much of the listen address and of the liveness endpoint as the file at path says, for
+// asking a process that runs already: the file may have been broken since, and what cannot be read
+// has its default.
+func Probe(path string, over Overlay) (addr Address, healthPath Path, enabled bool) {
+	r := newReading(path, over, os.LookupEnv)
+	if text, problem := read(path); problem == nil && r.parseMended(string(text)) {
+		r.decode()
+	}
+	r.overlay()
+	s := r.cfg.Server
+	return s.ListenAddress, s.Health.Path, s.Health.Enabled
+}
+
+// read reads a file that is not too large to be a configuration.
+func read(path string) ([]byte, *Problem) {
+	fail := func(what, fix string) ([]byte, *Problem) {
+		return nil, &Problem{File: path, What: what, Fix: fix}
+	}
+	const other = "name another file with --config or NEXUS_CONFIG_PATH"
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fail("the file does not exist", other)
+	case err != nil:
+		return fail("the file cannot be found: "+reason(err), other)
+	case info.IsDir():
+		return fail("this is a directory", "name the file in it")
+	case !info.Mode().IsRegular():
+		return fail("this is not a regular file", other)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fail("the file cannot be read: "+reason(err), "let the user that runs Nexus read it")
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return fail("the file cannot be read: "+reason(err), "let the user that runs Nexus read it")
+	}
+	return text, nil
+}
+
+// reason is the system's word for an error, without the path, which the problem says already.
+func reason(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return err.Error()
+}
+
+// reading is one file on its way to a Config.
+type reading struct {
+	*report
+	cfg  *Config
+	over Overlay
+	env  func(string) (string, bool)
+	tree map[string]any
+	dec  *decoder
+}
+
+func newReading(file string, over Overlay, env func(string) (string, bool)) *reading {
+	r := &reading{report: newReport(file, nil), cfg: defaults(), over: over, env: env}
+	r.dec = &decoder{report: r.report, env: env, used: map[string]string{}}
+	return r
+}
+
+// parse makes the tree and finds its keys. False: there is nothing to decode, and a problem says why.
+func (r *reading) parse(text string) bool {
+	if len(text) > maxFile {
+		r.fail("", "the file is larger than 1 MiB", "make it smaller, or name another file with --config or NEXUS_CONFIG_PATH")
+		return false
+	}
+	// The bounds come before the parser, which has none.
+	found := locate(text)
+	if found.excess != "" {
+		r.problems = append(r.problems, Problem{
+			File: r.file, Line: found.excessAt.Line, Column: found.excessAt.Column,
+			What: "the file " + found.excess, Fix: "make it simpler" + unchecked,
+		})
+		return false
+	}
+	tree, keys, err := parse(text)
+	if err != nil {
+		r.problems = append(r.problems, syntaxProblem(r.file, text, err))
+		return false
+	}
+	if len(tree) == 0 {
+		r.fail("", "the file is empty", `write at least a provider: [llm.providers.demo] with type = "demo"`)
+		return false
+	}
+	r.tree, r.at, r.dec.order = tree, found.keys, orderOf(keys)
+	return true
+}
+
+// mendings is how many lines of a broken file parseMended leaves out at most.
+const mendings = 32
+
+// parseMended is parse, leaving out lines that are not TOML.
+func (r *reading) parseMended(text string) bool {
+	for range mendings {
+		r.problems = nil
+		if r.parse(text) {
+			return true
+		}
+		line := 0
+		if len(r.problems) > 0 {
+			line = r.problems[0].Line
+		}
+		start, end := len(upToLine(text, line-1)), len(upToLine(text, line))
+		if line == 0 || start == end {
+			return false
+		}
+		mended := "\n"
+		if strings.HasPrefix(strings.TrimSpace(text[start:end]), "[") {
+			// The keys below a broken header are not those of the table above it.
+			mended = fmt.Sprintf("[\"line %d\"]\n", line)
+		}
+		text = text[:start] + mended + text[end:]
+	}
+	return false
+}
+
+func (r *reading) decode() {
+	r.dec.table("", r.tree, reflect.ValueOf(r.cfg).Elem(), "")
+}
+
+// overlay puts what flags and variables say over what the file says.
+func (r *reading) overlay() {
+	const key = "server.listen_address"
+	text, from := r.over.ListenAddress, r.over.ListenAddressFrom
+	if from == "" {
+		return
+	}
+	// A flag stands on the command line for all to see; what a variable holds is not shown.
+	isFlag := strings.HasPrefix(from, "-")
+	var addr Address
+	if m := addr.parse(text); m != nil {
+		what, fix := m.describe(text, isFlag)
+		r.problems = append(r.problems, Problem{Key: from, What: what, Fix: fix})
+		return
+	}
+	r.cfg.Server.ListenAddress = addr
+	r.hidden[key] = !isFlag
+	if _, said := r.at[key]; said {
+		r.warn(key, "is overridden by "+from, "remove one of the two")
+	}
+}
+
+// hash is over everything that the Config was made of; each part is preceded by its length, so that
+// none can pass for another.
+func (r *reading) hash(text []byte) string {
+	h := sha256.New()
+	part := func(s string) {
+		_ = binary.Write(h, binary.BigEndian, uint64(len(s)))
+		_, _ = io.WriteString(h, s)
+	}
+	part(string(text))
+	if r.over.ListenAddressFrom != "" {
+		part("server.listen_address")
+		part(r.over.ListenAddress)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.dec.used)) {
+		part(name)
+		part(r.dec.used[name])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// defaults is what holds where a file says nothing.
+func defaults() *Config {
+	return &Config{
+		Server: Server{
+			ListenAddress:   Address{host: "127.0.0.1", port: 8000},
+			ShutdownTimeout: Duration(30e9),
+			MaxBodySize:     20 << 20,
+			MaxBodyMemory:   512 << 20,
+			Health:          Health{Enabled: true, Path: "/health", ReadyPath: "/ready"},
+		},
+		LLM: LLM{Protocols: Protocols{OpenAI: Protocol{Enabled: true, Path: "/llm"}}},
+		Admin: Admin{
+			Enabled: true, Path: "/admin", Traces: 1000, Rejections: 1000,
+		},
+		Telemetry: Telemetry{Prometheus: Prometheus{Enabled: true, Path: "/metrics"}},
+	}
+}
