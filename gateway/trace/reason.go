@@ -1,0 +1,69 @@
+// Package trace holds the words of an explanation: the reason codes, the steps that a request went
+// through, and the sentences that tell them. It keeps facts, by value and without allocating; a
+// sentence is made only when somebody reads. It never holds a token, a signature, a key or a prompt.
+package trace
+
+// Reason is the one word for why a request was not answered, the same in the trace, the log, the metric
+// and the admin. The empty Reason belongs to an answered request.
+type Reason string
+
+// The reason codes that exist today. They are part of the contract with users' scripts.
+const (
+	ClientIDMissing        Reason = "client_id_missing"
+	ClientIDInvalid        Reason = "client_id_invalid"
+	ClientIDUntrusted      Reason = "client_id_untrusted"
+	GroupInvalid           Reason = "group_invalid"
+	RequestInvalid         Reason = "request_invalid"
+	BodyTooLarge           Reason = "body_too_large"
+	MemoryExhausted        Reason = "memory_exhausted"
+	ModelUnknown           Reason = "model_unknown"
+	ProviderUnknown        Reason = "provider_unknown"
+	ParameterUnsupported   Reason = "parameter_unsupported"
+	EndpointUnknown        Reason = "endpoint_unknown"
+	MethodNotAllowed       Reason = "method_not_allowed"
+	ContentTypeUnsupported Reason = "content_type_unsupported"
+
+	// Of failed requests: the caller was let through, and something broke afterwards.
+	ProviderError Reason = "provider_error"
+	ClientGone    Reason = "client_gone"
+	ShuttingDown  Reason = "shutting_down"
+	// InternalError is a bug of ours: a panic that was caught.
+	InternalError Reason = "internal_error"
+)
+
+// Reasons lists every reason code, for the filters of the admin and the labels of the metrics.
+var Reasons = [...]Reason{
+	ClientIDMissing, ClientIDInvalid, ClientIDUntrusted, GroupInvalid,
+	RequestInvalid, BodyTooLarge, MemoryExhausted,
+	ModelUnknown, ProviderUnknown, ParameterUnsupported,
+	EndpointUnknown, MethodNotAllowed, ContentTypeUnsupported,
+	ProviderError, ClientGone, ShuttingDown, InternalError,
+}
+
+var reasonWords = map[Reason]string{
+	ClientIDMissing:        "no client id",
+	ClientIDInvalid:        "unusable client id",
+	ClientIDUntrusted:      "identity header from an untrusted peer",
+	GroupInvalid:           "group not allowed",
+	RequestInvalid:         "malformed request",
+	BodyTooLarge:           "body too large",
+	MemoryExhausted:        "too many bodies in flight",
+	ModelUnknown:           "unknown model",
+	ProviderUnknown:        "unknown provider",
+	ParameterUnsupported:   "parameter the provider cannot honour",
+	EndpointUnknown:        "no such endpoint",
+	MethodNotAllowed:       "wrong method",
+	ContentTypeUnsupported: "unsupported body type",
+	ProviderError:          "the provider failed",
+	ClientGone:             "the caller went away",
+	ShuttingDown:           "cut off by the shutdown",
+	InternalError:          "a bug in Nexus",
+}
+
+// Words says the reason in plain English, for a table on a page. Unknown reasons are said as they are.
+func (r Reason) Words() string {
+	if w, ok := reasonWords[r]; ok {
+		return w
+	}
+	return string(r)
+}

@@ -1,0 +1,160 @@
+package trace
+
+import (
+	"fmt"
+	"strings"
+)
+
+// listed is how many names a sentence lists before it only counts the rest.
+const listed = 20
+
+// Sentence tells the step in words that an operator can act on: what was looked for, where, what was
+// found, and on failure what to change.
+func (s *Step) Sentence() string {
+	switch s.Name {
+	case ClientID:
+		return s.identity("client id", "server.client_identification.client_id.http_header")
+	case Group:
+		return s.identity("group", "server.client_identification.group_id.http_header")
+	case GroupValidation:
+		return s.groupValidation()
+	case Route:
+		return s.route()
+	case Provider:
+		return s.provider()
+	case CORS:
+		if s.Finding == WrongMethod {
+			return "OPTIONS asks for cross-origin access, and none is configured; call from the same origin, or from a server"
+		}
+		return "cross-origin access is not configured"
+	case CSRF:
+		return "no header against cross-site requests is asked for"
+	case Authentication:
+		return "no token is asked for"
+	case ClientCertificate:
+		return "no client certificate is asked for"
+	case RequestLimits:
+		return "no request limit is configured"
+	case TokenCount:
+		return "no limit needs a count of the tokens"
+	default: // TokenLimit
+		return "no token limit is configured"
+	}
+}
+
+// identity tells the steps that look for the client id and the group.
+func (s *Step) identity(what, key string) string {
+	switch s.Finding {
+	case NotConfigured:
+		if s.Name == Group {
+			return "no group_id is configured, so callers have no group"
+		}
+		return "client identification is off, so nobody is asked who they are"
+	case Found:
+		return fmt.Sprintf("header %q says %q", s.Key, s.Value)
+	case Repeated:
+		return fmt.Sprintf("header %q occurs more than once, so it is not clear which one counts; the caller, or a proxy in between, must send it exactly once", s.Key)
+	case TooLong:
+		return fmt.Sprintf("header %q is longer than 256 bytes; the caller must send a shorter %s", s.Key, what)
+	case Unprintable:
+		return fmt.Sprintf("header %q holds control characters or is not UTF-8; the caller must send a %s of plain text", s.Key, what)
+	case Untrusted:
+		return fmt.Sprintf("header %q came from %s, which is not in server.client_identification.trusted_sources; add the peer's network there, or keep callers from sending the header themselves", s.Key, s.Detail)
+	}
+	if s.Name == Group {
+		return fmt.Sprintf("looked for header %q; the request has none, or an empty one; the caller has no group, which is fine%s", s.Key, s.didYouMean())
+	}
+	return fmt.Sprintf("looked for header %q; the request has none, or an empty one; %s%s; the caller must send it, or %s must name the header that carries the %s",
+		s.Key, s.present(), s.didYouMean(), key, what)
+}
+
+func (s *Step) groupValidation() string {
+	switch s.Finding {
+	case NotConfigured:
+		return "no group_id is configured, so there is no group to validate"
+	case NoGroup:
+		return "the caller has no group, so there is none to validate"
+	case Found:
+		return fmt.Sprintf("group %q is in group_values [%s]", s.Value, enumerate(s.Near))
+	}
+	return fmt.Sprintf("group %q is not in group_values [%s]%s; the caller must name one of them, or server.client_identification.validation.group_values must list it",
+		s.Value, enumerate(s.Near), s.didYouMean())
+}
+
+func (s *Step) route() string {
+	switch s.Finding {
+	case Listed:
+		return "Nexus answers this by itself; no provider is asked"
+	case Routed:
+		if s.Detail != s.Value {
+			return fmt.Sprintf("model %q leads to provider %q, which knows it as %q", s.Value, s.Key, s.Detail)
+		}
+		return fmt.Sprintf("model %q leads to provider %q", s.Value, s.Key)
+	case UnknownPath:
+		return fmt.Sprintf("there is no such endpoint; below %q there are %s%s", s.Key, enumerate(s.Near), s.didYouMean())
+	case WrongMethod:
+		return fmt.Sprintf("the endpoint takes %s, not %s; the caller must use the right method", s.Key, s.Detail)
+	case BadBody:
+		return fmt.Sprintf("the request is not what the endpoint takes: %s; the caller must mend it", s.Detail)
+	case BodyOverSize:
+		return fmt.Sprintf("the body is over server.max_body_size (%s); the caller must send less, or the key must allow more", s.Detail)
+	case BodyOverMemory:
+		return fmt.Sprintf("all bodies in flight together are over server.max_body_memory (%s); the caller may try again, or the key must allow more", s.Detail)
+	case BodyKind:
+		return fmt.Sprintf("the body has %s, which no endpoint here takes; the caller must send plain JSON", s.Detail)
+	case BodyTooSlow:
+		return "the body stopped coming before it was whole; look at the caller's network, or at a proxy in between"
+	case UnknownProvider:
+		return fmt.Sprintf("model %q names provider %q, and there is none of that name; there are %s%s; the caller must name one of them, or the file must have it under llm.providers",
+			s.Value, s.Key, enumerate(s.Near), s.didYouMean())
+	case UnknownModel:
+		return fmt.Sprintf("no provider has model %q; there are %s%s; the caller must name one of them (or provider/model), or a provider in the file must list it under models",
+			s.Value, enumerate(s.Near), s.didYouMean())
+	case Left:
+		return "the caller went away before its request was whole"
+	}
+	return "the process was stopped before the request was whole"
+}
+
+func (s *Step) provider() string {
+	switch s.Finding {
+	case Answered:
+		return fmt.Sprintf("provider %q answered", s.Key)
+	case BadParameter:
+		return fmt.Sprintf("provider %q cannot honour parameter %q: %s; the caller must leave it out", s.Key, s.Value, s.Detail)
+	case Broken:
+		return fmt.Sprintf("provider %q failed: %s; the request itself was let through", s.Key, s.Detail)
+	case Left:
+		return fmt.Sprintf("the caller went away while provider %q answered", s.Key)
+	case CutOff:
+		return fmt.Sprintf("the process was stopped while provider %q answered", s.Key)
+	}
+	return "no provider is asked"
+}
+
+// didYouMean names the near miss that was found, if there was one.
+func (s *Step) didYouMean() string {
+	if s.Detail == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", s.Detail)
+}
+
+// present tells which headers the request has instead.
+func (s *Step) present() string {
+	if len(s.Near) == 0 {
+		return "it has no other header that could be meant"
+	}
+	return "it has " + enumerate(s.Near)
+}
+
+// enumerate lists names, and only counts those that are too many to read.
+func enumerate(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	if len(names) <= listed {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:listed], ", "), len(names)-listed)
+}

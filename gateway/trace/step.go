@@ -1,0 +1,108 @@
+package trace
+
+import "time"
+
+// Name is the name of a step. The order of the constants is the order in which a request meets the steps.
+type Name uint8
+
+// The steps of a request.
+const (
+	CORS Name = iota
+	CSRF
+	Authentication
+	ClientCertificate
+	ClientID
+	Group
+	GroupValidation
+	RequestLimits
+	Route
+	TokenCount
+	TokenLimit
+	Provider
+
+	stepCount
+)
+
+var stepNames = [stepCount]string{
+	"cors", "csrf", "authentication", "client_certificate", "client_id", "group", "group_validation",
+	"request_limits", "route", "token_count", "token_limit", "provider",
+}
+
+// String is the step's name as the admin's JSON says it.
+func (n Name) String() string { return stepNames[n] }
+
+// Verdict is how a step ended.
+type Verdict uint8
+
+// The verdicts of a step.
+const (
+	Skipped Verdict = iota // not configured, or nothing to do
+	Passed
+	Failed
+)
+
+var verdictNames = [...]string{"skipped", "passed", "failed"}
+
+// String is the verdict as the admin's JSON says it.
+func (v Verdict) String() string { return verdictNames[v] }
+
+// Source is the kind of place that a step looked at.
+type Source uint8
+
+// The places where an identity can come from.
+const (
+	Nowhere Source = iota
+	Header         // a request header
+)
+
+// Finding is the fact that a step came upon; with the step's Name it chooses the sentence.
+type Finding uint8
+
+// The findings. Each belongs to the steps that sentence.go names for it.
+const (
+	NotConfigured Finding = iota // the table that would ask for this step is not in the file
+	Found                        // what was looked for is there
+	Absent                       // it is not there, or empty
+	Repeated                     // the header occurs more than once
+	TooLong                      // over 256 bytes
+	Unprintable                  // control characters, or no UTF-8
+	Untrusted                    // sent by a peer outside trusted_sources
+	NotAllowed                   // not in group_values
+	NoGroup                      // the caller has no group, so there is nothing to validate
+
+	Listed          // the route step answers by itself: a list of models, one model
+	Routed          // the model leads to a provider
+	UnknownPath     // no endpoint at this path
+	WrongMethod     // an endpoint, but not for this method
+	BadBody         // the body is not what the endpoint takes
+	BodyOverSize    // the body is over server.max_body_size
+	BodyOverMemory  // the bodies in flight are over server.max_body_memory
+	BodyKind        // multipart, or with a Content-Encoding
+	BodyTooSlow     // the body stopped coming
+	UnknownModel    // no provider has the model
+	UnknownProvider // the name before the slash is no provider
+	BadParameter    // the provider cannot honour a parameter
+
+	Answered // the provider answered
+	Broken   // the provider failed
+	Left     // the caller went away first
+	CutOff   // the process stopped first
+)
+
+// Step is one thing that Nexus tried. It holds facts; [Step.Sentence] makes the words, when somebody reads.
+type Step struct {
+	Name    Name
+	Verdict Verdict
+	Finding Finding
+	Source  Source
+	// Key is where the step looked: the configured header, the provider, the prefix of the endpoints, the methods.
+	Key string
+	// Value is the client id, the group, the model or the parameter: what may be shown of the request, and nothing else.
+	Value string
+	// Detail says more: the name that a near miss was close to, a position in the body, a configured bound.
+	Detail string
+	// Near is what is there instead: the groups that are allowed, the names of the request's headers, the models.
+	Near []string
+	// Took is how long the step lasted; 0 where it was too short to be measured.
+	Took time.Duration
+}
