@@ -1,0 +1,177 @@
+package jsonscan
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Words with the same byte eight times.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// special marks, by its high bit, the first byte of x (from the lowest) that ends a run of plain text: a
+// quote, a backslash or a control character. Marks above the first one may be wrong, since a borrow runs
+// upwards; bytes beyond ASCII are never marked.
+func special(x uint64) uint64 {
+	// With bit 1 flipped, the quote (0x22) stands right above the control characters, where the space was.
+	quoteOrControl := (x ^ ones*0x02) - ones*0x21
+	backslash := (x ^ ones*'\\') - ones
+	return (quoteOrControl | backslash) &^ x & highs
+}
+
+// plain is how many bytes at the beginning of b end no run of plain text, and whether some are beyond ASCII
+// (then it has its high bits set).
+func plain(b []byte) (n int, seen uint64) {
+	rest := b
+	for len(rest) >= 8 {
+		x := binary.LittleEndian.Uint64(rest)
+		if m := special(x); m != 0 {
+			low := bits.TrailingZeros64(m) &^ 7 // the bits before the marked byte
+			return len(b) - len(rest) + low/8, seen | x&(1<<low-1)
+		}
+		seen |= x
+		rest = rest[8:]
+	}
+	for i, c := range rest {
+		if c < ' ' || c == '"' || c == '\\' {
+			return len(b) - len(rest) + i, seen
+		}
+		seen |= uint64(c)
+	}
+	return len(b), seen
+}
+
+// text passes the content of a string, from after its opening quote to its closing one, and tells whether it
+// has escapes.
+func (s *scanner) text(i int) (end int, escaped bool, err *Error) {
+	b, start := s.body, i
+	var seen uint64 // all bytes or'ed together: has any of them its high bit set?
+	for {
+		n, more := plain(b[i:])
+		i += n
+		seen |= more
+		if i == len(b) {
+			return i, escaped, endsEarly(i)
+		}
+		switch b[i] {
+		case '"':
+			if seen&highs != 0 && !utf8.Valid(b[start:i]) {
+				return i, escaped, &Error{Offset: start + invalidAt(b[start:i]), What: "text must be valid UTF-8"}
+			}
+			return i, escaped, nil
+		case '\\':
+			escaped = true
+			if i, err = s.escape(i); err != nil {
+				return i, escaped, err
+			}
+		default:
+			return i, escaped, &Error{Offset: i, What: "a control character in a string must be escaped"}
+		}
+	}
+}
+
+// escape passes one escape, or the two that make a surrogate pair.
+func (s *scanner) escape(i int) (int, *Error) {
+	b := s.body
+	if i+1 == len(b) {
+		return i, endsEarly(i + 1)
+	}
+	switch b[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2, nil
+	case 'u':
+		r, ok := hex4(b[i+2:])
+		if !ok {
+			return i, &Error{Offset: i, What: "four hexadecimal digits were expected after \\u"}
+		}
+		if !utf16.IsSurrogate(r) {
+			return i + 6, nil
+		}
+		if r < lowSurrogates && i+8 <= len(b) && b[i+6] == '\\' && b[i+7] == 'u' {
+			if low, ok := hex4(b[i+8:]); ok && utf16.DecodeRune(r, low) != utf8.RuneError {
+				return i + 12, nil
+			}
+		}
+		return i, &Error{Offset: i, What: "half a surrogate pair is no character"}
+	}
+	return i, &Error{Offset: i, What: "no such escape in a string"}
+}
+
+// lowSurrogates is where the second halves of surrogate pairs begin.
+const lowSurrogates = 0xDC00
+
+// hex4 reads the four hexadecimal digits of an escape.
+func hex4(b []byte) (r rune, ok bool) {
+	if len(b) < 4 {
+		return 0, false
+	}
+	for _, c := range b[:4] {
+		switch {
+		case isDigit(c):
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// unescape gives what the checked content of a string stands for, in new memory.
+func unescape(b []byte) []byte {
+	text := make([]byte, 0, len(b))
+	for i := 0; i < len(b); {
+		if b[i] != '\\' {
+			text = append(text, b[i])
+			i++
+			continue
+		}
+		c := b[i+1]
+		i += 2
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			r, _ := hex4(b[i:])
+			i += 4
+			if utf16.IsSurrogate(r) {
+				low, _ := hex4(b[i+2:])
+				r = utf16.DecodeRune(r, low)
+				i += 6
+			}
+			text = utf8.AppendRune(text, r)
+			continue
+		}
+		text = append(text, c)
+	}
+	return text
+}
+
+// invalidAt is the offset of the first byte of b that is not part of a character.
+func invalidAt(b []byte) int {
+	i := 0
+	for i < len(b) {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		i += n
+	}
+	return i
+}

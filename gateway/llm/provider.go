@@ -1,0 +1,53 @@
+package llm
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// Call is what a provider is asked: the caller's request, under the name that the provider knows the model by.
+type Call struct {
+	Request *Request
+	Model   string
+}
+
+// Provider answers. What it cannot honour it refuses with an [*UnsupportedError] before it does anything
+// else; what goes wrong is an [*Error]. When the context ends, so does the answer, with the context's error.
+type Provider interface {
+	// Complete gives the whole answer.
+	Complete(ctx context.Context, call *Call) (*Reply, error)
+	// Stream gives the answer piece by piece. An error is the last thing that it yields. Leaving the
+	// loop early cancels the call; there is no other clean-up.
+	Stream(ctx context.Context, call *Call) iter.Seq2[Event, error]
+	// Models lists the models that the provider has.
+	Models(ctx context.Context) ([]Model, error)
+}
+
+// Model is one model of a provider's list.
+type Model struct {
+	ID      string
+	Created int64 // Unix seconds; 0: not known
+}
+
+// Error is a provider's failure, as the provider told it.
+type Error struct {
+	Status     int    // the provider's HTTP status
+	Message    string // the provider's words
+	Code       string // the provider's own code; empty: it gave none
+	RetryAfter time.Duration
+}
+
+// Error says the status alone: the message may hold what the caller wrote, and errors end up in logs.
+func (e *Error) Error() string { return fmt.Sprintf("the provider answered %d", e.Status) }
+
+// UnsupportedError refuses a parameter that a provider cannot honour.
+type UnsupportedError struct {
+	Param string // its name in the caller's request: "n", "logprobs"
+	Why   string // the rest of the sentence: "the demo gives one answer"
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("%s is not supported: %s", e.Param, e.Why)
+}
