@@ -1,0 +1,202 @@
+// Package telemetry is what operators graph and grep: the metrics that a scraper reads and the log.
+//
+// Meters holds OpenTelemetry instruments with a Prometheus registry of their own; nothing is
+// registered globally. Label sets are prepared once and found again by a comparable key, so that
+// a measurement on the path of a request allocates nothing, and their number is bounded. Refusals
+// writes one line for each refusal and, under a flood, a few lines and a count instead.
+//
+// The package must not know a request in flight. No client id becomes a label, and no token, key or
+// prompt comes this far.
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/otel/attribute"
+	exporter "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdk "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"nexus/gateway/trace"
+)
+
+// maxSeries is how many label sets one instrument has before the rest goes to "__other__".
+const maxSeries = 2000
+
+// durationBounds are the bucket limits in seconds that OpenTelemetry advises for HTTP servers.
+var durationBounds = [...]float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
+
+// Meters is the instruments of one process. It is safe for concurrent use; make it with [NewMeters].
+type Meters struct {
+	provider *sdk.MeterProvider
+	registry *prometheus.Registry
+
+	duration   metric.Float64Histogram
+	rejections metric.Int64Counter
+	generation metric.Int64Gauge
+	successful metric.Int64Gauge
+	succeeded  metric.Float64Gauge
+	reloads    metric.Int64Counter
+	build      metric.Int64Gauge
+
+	requestLabels   *table[requestKey, []metric.RecordOption]
+	rejectionLabels *table[rejectionKey, []metric.AddOption]
+	reloadLabels    map[string][]metric.AddOption
+	generations     atomic.Pointer[func() int]
+}
+
+// NewMeters makes the instruments, with those of the Go runtime and the process beside them. It fails
+// only where an instrument's name is taken twice.
+func NewMeters() (*Meters, error) {
+	registry := prometheus.NewRegistry()
+	reader, err := exporter.New(
+		exporter.WithRegisterer(registry),
+		exporter.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),
+		exporter.WithoutScopeInfo(),
+		exporter.WithoutTargetInfo(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("make metrics exporter: %w", err)
+	}
+	err = errors.Join(
+		registry.Register(collectors.NewGoCollector()),
+		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("register runtime metrics: %w", err)
+	}
+	m := &Meters{
+		registry: registry,
+		provider: sdk.NewMeterProvider(
+			sdk.WithReader(reader),
+			sdk.WithResource(resource.Empty()),
+			sdk.WithExemplarFilter(exemplar.AlwaysOffFilter),
+			// Our own tables are the bound; the library's would show as a label of another name.
+			sdk.WithCardinalityLimit(0),
+		),
+		requestLabels:   newTable(maxSeries, requestKey.options, requestKey.other),
+		rejectionLabels: newTable(maxSeries, rejectionKey.options, rejectionKey.other),
+		reloadLabels:    reloadLabels(),
+	}
+	if err := m.open(m.provider.Meter("nexus")); err != nil {
+		return nil, fmt.Errorf("make instruments: %w", err)
+	}
+	// A rate over the first failed reload needs the 0 before it.
+	for _, labels := range m.reloadLabels {
+		m.reloads.Add(context.Background(), 0, labels...)
+	}
+	return m, nil
+}
+
+// open makes the instruments.
+func (m *Meters) open(meter metric.Meter) error {
+	var errs [8]error
+	m.duration, errs[0] = meter.Float64Histogram("http.server.request.duration",
+		metric.WithUnit("s"), metric.WithDescription("Duration of HTTP server requests."),
+		metric.WithExplicitBucketBoundaries(durationBounds[:]...))
+	m.rejections, errs[1] = meter.Int64Counter("nexus.rejections",
+		metric.WithDescription("Requests refused, by reason code and group."))
+	m.generation, errs[2] = meter.Int64Gauge("nexus.config.generation",
+		metric.WithDescription("Number of the configuration that runs."))
+	m.successful, errs[3] = meter.Int64Gauge("nexus.config.last_reload_successful",
+		metric.WithDescription("1 if what was read last is what runs, 0 if it had a mistake."))
+	m.succeeded, errs[4] = meter.Float64Gauge("nexus.config.last_reload_success.timestamp",
+		metric.WithUnit("s"), metric.WithDescription("Time of the last successful reload, in seconds since 1970."))
+	m.reloads, errs[5] = meter.Int64Counter("nexus.config.reloads",
+		metric.WithDescription("Reloads, by result."))
+	m.build, errs[6] = meter.Int64Gauge("nexus.build.info",
+		metric.WithDescription("Always 1; the label says which version runs."))
+	_, errs[7] = meter.Int64ObservableGauge("nexus.config.live_generations",
+		metric.WithDescription("The running configuration, and older ones whose last requests have not ended."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			if count := m.generations.Load(); count != nil {
+				o.Observe(int64((*count)()))
+			}
+			return nil
+		}))
+	return errors.Join(errs[:]...)
+}
+
+// Handler serves the metrics in Prometheus' text format, or in OpenMetrics to whom asks for it. It
+// asks nobody who they are.
+func (m *Meters) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		EnableOpenMetrics: true,
+		// One collector that fails must not take the others' figures away.
+		ErrorHandling: promhttp.ContinueOnError,
+	})
+}
+
+// Request is what is measured of one answered HTTP request.
+type Request struct {
+	Method   string        // as sent; one that HTTP does not define is counted as "_OTHER"
+	Route    string        // the template that answered, never the path itself
+	Status   int           // of the answer
+	Group    string        // a group that was validated; empty: none
+	Duration time.Duration // from the first byte of the request to the last of the answer
+}
+
+// Request measures one answered request.
+func (m *Meters) Request(r Request) {
+	labels := m.requestLabels.find(requestKey{
+		method: method(r.Method), route: r.Route, status: status(r.Status), group: r.Group,
+	})
+	m.duration.Record(context.Background(), r.Duration.Seconds(), labels...)
+}
+
+// Rejected counts one refusal. The group is one that was validated; empty: none.
+func (m *Meters) Rejected(reason trace.Reason, group string) {
+	labels := m.rejectionLabels.find(rejectionKey{reason: reason, group: group})
+	m.rejections.Add(context.Background(), 1, labels...)
+}
+
+// Reloaded counts a reload by its result ("success", "unchanged" or "failed"; any other is counted as
+// "__other__") and says what stands after it. A success sets the generation and its time; the content
+// that runs already only clears a failure; a failure leaves both as they were.
+func (m *Meters) Reloaded(result string, generation uint64, at time.Time) {
+	ctx := context.Background()
+	labels, ok := m.reloadLabels[result]
+	if !ok {
+		labels = m.reloadLabels[other]
+	}
+	m.reloads.Add(ctx, 1, labels...)
+	switch result {
+	case "success":
+		m.generation.Record(ctx, int64(generation))
+		m.succeeded.Record(ctx, float64(at.UnixMilli())/1000)
+		m.successful.Record(ctx, 1)
+	case "unchanged":
+		m.successful.Record(ctx, 1)
+	case "failed":
+		m.successful.Record(ctx, 0)
+	}
+}
+
+// LiveGenerations says where to ask, at each scrape, how many generations are alive. The function must
+// be safe for concurrent use; until one is given the gauge is not shown.
+func (m *Meters) LiveGenerations(count func() int) { m.generations.Store(&count) }
+
+// Build says which version runs. It is for the start of the process; a second version would stand
+// beside the first.
+func (m *Meters) Build(version string) {
+	m.build.Record(context.Background(), 1, metric.WithAttributes(attribute.String("version", text(version))))
+}
+
+// Shutdown ends measuring. Later measurements are lost, and the handler shows the runtime's metrics alone.
+func (m *Meters) Shutdown(ctx context.Context) error {
+	if err := m.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("shut down metrics: %w", err)
+	}
+	return nil
+}
