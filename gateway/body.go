@@ -1,0 +1,186 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The deadlines of a body, as a caller sends it.
+const (
+	bodyStall = 30 * time.Second // without progress
+	bodyTotal = 5 * time.Minute  // in all
+
+	// What a refusal reads and discards of a body, so that the caller sees the answer and not a reset connection.
+	discardBytes = 32 << 20
+	discardTime  = 5 * time.Second
+)
+
+// What can be wrong with a body before anybody looks into it.
+var (
+	errBodyTooLarge    = errors.New("the body is over server.max_body_size")
+	errMemoryExhausted = errors.New("the bodies in flight are over server.max_body_memory")
+	errBodyTooSlow     = errors.New("the body stopped coming")
+	errBodyBroken      = errors.New("the body ended early")
+)
+
+// contentTypeError is a body of a kind that no endpoint takes.
+type contentTypeError struct{ has string }
+
+func (e *contentTypeError) Error() string { return "unsupported body: " + e.has }
+
+// bodies reads request bodies, each within max_body_size and all together within max_body_memory. It lives as long
+// as the process; the bounds come with each call from the request's own snapshot.
+type bodies struct {
+	inFlight atomic.Int64
+	pool     sync.Pool
+}
+
+const (
+	smallBody  = 32 << 10 // the first buffer of a body
+	pooledBody = 1 << 20  // larger buffers are left to the garbage collector
+)
+
+// body is one request's bytes. Its buffer is used again after release.
+type body struct {
+	bytes []byte
+	held  int64 // counted in bodies.inFlight
+}
+
+// take counts n more bytes in flight, unless that would be over max.
+func (b *bodies) take(n, max int64) bool {
+	if b.inFlight.Add(n) <= max {
+		return true
+	}
+	b.inFlight.Add(-n)
+	return false
+}
+
+// release gives the body's memory back.
+func (b *bodies) release(in *body) {
+	if in.held > 0 {
+		b.inFlight.Add(-in.held)
+		in.held = 0
+	}
+	if c := cap(in.bytes); c > 0 && c <= pooledBody {
+		kept := in.bytes[:0]
+		b.pool.Put(&kept)
+	}
+	in.bytes = nil
+}
+
+func (b *bodies) buffer() []byte {
+	if kept, ok := b.pool.Get().(*[]byte); ok {
+		return *kept
+	}
+	return make([]byte, 0, smallBody)
+}
+
+// read reads the whole body into in. Memory is counted as it is filled, not as it is announced: an announced
+// length costs an attacker nothing.
+func (b *bodies) read(in *body, r *http.Request, conn deadliner, maxSize, maxMemory int64) error {
+	if r.ContentLength > maxSize {
+		return errBodyTooLarge
+	}
+	in.bytes = b.buffer()
+	if in.held = int64(cap(in.bytes)); !b.take(in.held, maxMemory) {
+		in.held = 0
+		return errMemoryExhausted
+	}
+	end := time.Now().Add(bodyTotal)
+	// A deadline left behind would end the wait for the caller's next request.
+	defer conn.SetReadDeadline(time.Time{})
+	for {
+		if err := conn.SetReadDeadline(earlier(time.Now().Add(bodyStall), end)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return errBodyBroken
+		}
+		n, err := r.Body.Read(in.bytes[len(in.bytes):cap(in.bytes)])
+		in.bytes = in.bytes[:len(in.bytes)+n]
+		switch {
+		case int64(len(in.bytes)) > maxSize:
+			return errBodyTooLarge
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return bodyError(r.Context(), err)
+		}
+		if len(in.bytes) == cap(in.bytes) {
+			if !b.grow(in, r.ContentLength, maxSize, maxMemory) {
+				return errMemoryExhausted
+			}
+		}
+	}
+}
+
+// grow makes room for more of a body: twice as much, but no more than it can still need.
+func (b *bodies) grow(in *body, announced, maxSize, maxMemory int64) bool {
+	size := 2 * int64(cap(in.bytes))
+	need := maxSize + 1 // one byte more shows that it is too large
+	if announced >= 0 {
+		need = announced + 1 // one byte more lets the last read see the end
+	}
+	size = min(size, max(need, int64(cap(in.bytes))+1))
+	if !b.take(size-in.held, maxMemory) {
+		return false
+	}
+	in.held = size
+	grown := make([]byte, len(in.bytes), size)
+	copy(grown, in.bytes)
+	in.bytes = grown
+	return true
+}
+
+func bodyError(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errBodyTooSlow
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return errBodyBroken
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// checkContentType refuses the bodies that no endpoint takes: in parts, or packed.
+func checkContentType(h http.Header) error {
+	for _, kind := range h["Content-Type"] {
+		if len(kind) >= 10 && strings.EqualFold(kind[:10], "multipart/") {
+			return &contentTypeError{"parts (multipart)"}
+		}
+	}
+	for _, coding := range h["Content-Encoding"] {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return &contentTypeError{"a Content-Encoding"}
+		}
+	}
+	return nil
+}
+
+// discard reads what is left of a refused request's body, within bounds, and reports whether it came to the end.
+// A caller who waits to be told to go on is not told: the refusal comes first, and the body never.
+func discard(r *http.Request, conn deadliner) bool {
+	if r.Body == nil || r.Body == http.NoBody {
+		return true
+	}
+	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		return false
+	}
+	if conn.SetReadDeadline(time.Now().Add(discardTime)) != nil {
+		return false
+	}
+	defer conn.SetReadDeadline(time.Time{})
+	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, discardBytes))
+	return err == nil && n < discardBytes
+}

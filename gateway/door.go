@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// writeStall is how long one write to a caller may take before the connection is given up.
+	writeStall = 30 * time.Second
+	// writeChunk is the most that is written under one such deadline.
+	writeChunk = 64 << 10
+)
+
+// deadliner sets the deadlines of one connection.
+type deadliner interface {
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+// doorWriter is the response writer behind every door. It moves the write deadline with each write, since one
+// fixed deadline cannot fit both a short answer and a long stream, and none at all lets a caller who
+// never reads hold us for ever.
+type doorWriter struct {
+	http.ResponseWriter
+	conn     deadliner
+	flusher  flusher
+	extended time.Time // when the deadline was last moved
+}
+
+// flusher sends what has been written, and tells what went wrong with it.
+type flusher interface{ FlushError() error }
+
+// noDeadlines stands in where the connection has none to set, as in a test without a socket.
+type noDeadlines struct{}
+
+func (noDeadlines) SetReadDeadline(time.Time) error  { return nil }
+func (noDeadlines) SetWriteDeadline(time.Time) error { return nil }
+
+func (w *doorWriter) wrap(rw http.ResponseWriter) {
+	w.ResponseWriter = rw
+	w.conn = noDeadlines{}
+	if conn, ok := rw.(deadliner); ok {
+		w.conn = conn
+	}
+	w.flusher, _ = rw.(flusher)
+}
+
+// SetReadDeadline bounds the next reads of the request's body.
+func (w *doorWriter) SetReadDeadline(t time.Time) error { return w.conn.SetReadDeadline(t) }
+
+// SetWriteDeadline bounds the next writes of the answer.
+func (w *doorWriter) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
+
+// Unwrap gives the server's own writer to http.ResponseController.
+func (w *doorWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// extend gives the next write its time. A deadline moved a moment ago is as good: moving it costs as much as a small
+// write. An error shows itself in the write.
+func (w *doorWriter) extend() {
+	if now := time.Now(); now.Sub(w.extended) > time.Second {
+		w.extended = now
+		_ = w.conn.SetWriteDeadline(now.Add(writeStall))
+	}
+}
+
+func (w *doorWriter) WriteHeader(status int) {
+	w.extend()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *doorWriter) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		part := p[written:min(len(p), written+writeChunk)]
+		w.extend()
+		n, err := w.ResponseWriter.Write(part)
+		if written += n; err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
+// FlushError sends what has been written.
+func (w *doorWriter) FlushError() error {
+	if w.flusher == nil {
+		return http.ErrNotSupported
+	}
+	w.extend()
+	return w.flusher.FlushError()
+}
+
+// Flush sends what has been written; an error shows itself in the next write.
+func (w *doorWriter) Flush() { _ = w.FlushError() }
+
+// doorHandler is what a door serves: it borrows the live snapshot for exactly one request.
+type doorHandler struct {
+	live    *live
+	writers sync.Pool
+}
+
+func (d *doorHandler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	s := d.live.acquire()
+	if s == nil {
+		http.Error(rw, "starting", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.release()
+	w, ok := d.writers.Get().(*doorWriter)
+	if !ok {
+		w = new(doorWriter)
+	}
+	w.wrap(rw)
+	s.handler.ServeHTTP(w, r)
+	// What the server still has to write (a header without a body) needs its time, too. A handler that panics does not
+	// get here, and its writer is not used again.
+	w.extend()
+	*w = doorWriter{}
+	d.writers.Put(w)
+}

@@ -1,0 +1,172 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+const (
+	headerTimeout  = 5 * time.Second
+	idleTimeout    = 120 * time.Second
+	maxHeaderBytes = 128 << 10
+	maxConnections = 10_000
+	// farewell is how long requests that were cut off have to say so.
+	farewell = 2 * time.Second
+)
+
+// What a drain can end with, besides nil.
+var (
+	// ErrOverrun is a drain that took longer than server.shutdown_timeout: what was still open was cut off.
+	ErrOverrun = errors.New("the drain took longer than server.shutdown_timeout; open requests were cut off")
+	// ErrKilled is a drain that was given up because somebody asked again.
+	ErrKilled = errors.New("stopped at once; open requests were cut off")
+)
+
+// door is a listener with the server behind it.
+type door struct {
+	configured string // the address as the configuration says it
+	listener   net.Listener
+	server     *http.Server
+	cut        context.CancelCauseFunc // ends every request behind the door
+	served     chan error
+}
+
+// listen opens a door that serves whatever snapshot is live.
+func listen(address string, live *live, logger *slog.Logger) (*door, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	base, cut := context.WithCancelCause(context.Background())
+	return &door{
+		configured: address,
+		listener:   l,
+		cut:        cut,
+		served:     make(chan error, 1),
+		server: &http.Server{
+			Handler:                      &doorHandler{live: live},
+			ReadHeaderTimeout:            headerTimeout,
+			IdleTimeout:                  idleTimeout,
+			MaxHeaderBytes:               maxHeaderBytes,
+			DisableGeneralOptionsHandler: true,
+			BaseContext:                  func(net.Listener) context.Context { return base },
+			ErrorLog:                     slog.NewLogLogger(&boundedHandler{Handler: logger.Handler()}, slog.LevelWarn),
+		},
+	}, nil
+}
+
+// serve answers until the door is closed.
+func (d *door) serve() {
+	d.served <- d.server.Serve(netutil.LimitListener(d.listener, maxConnections))
+}
+
+// Address is where the gateway listens, with the port that it really got. Empty before the start.
+func (g *Gateway) Address() string {
+	if g.door == nil {
+		return ""
+	}
+	return g.door.listener.Addr().String()
+}
+
+// Run answers requests until ctx ends, and then drains: not ready, the grace, the door closed, what is in flight
+// served up to server.shutdown_timeout, the rest cut off. When kill ends, it stops at once. The error is
+// nil after a clean drain, or [ErrOverrun], [ErrKilled], or the listener's.
+func (g *Gateway) Run(ctx, kill context.Context) error {
+	go g.door.serve()
+	g.state.Store(ready)
+	select {
+	case err := <-g.door.served:
+		g.close()
+		return fmt.Errorf("serve on %s: %w", g.Address(), err)
+	case <-ctx.Done():
+	}
+	err := g.drain(kill)
+	g.close()
+	return err
+}
+
+func (g *Gateway) drain(kill context.Context) error {
+	g.state.Store(draining)
+	g.logger.Info("draining")
+	if g.options.Grace > 0 {
+		select {
+		case <-time.After(g.options.Grace):
+		case <-kill.Done():
+		}
+	}
+	s := g.live.acquire()
+	timeout := time.Duration(s.config.Server.ShutdownTimeout)
+	s.release()
+
+	limit, cancel := context.WithTimeout(kill, timeout)
+	defer cancel()
+	err := g.door.server.Shutdown(limit)
+	if err == nil {
+		return nil
+	}
+	g.door.cut(errShuttingDown)
+	if kill.Err() != nil {
+		_ = g.door.server.Close()
+		return ErrKilled
+	}
+	last, cancel := context.WithTimeout(kill, farewell)
+	defer cancel()
+	_ = g.door.server.Shutdown(last)
+	_ = g.door.server.Close()
+	return ErrOverrun
+}
+
+// close ends what belongs to the process. Snapshots close with their last request.
+func (g *Gateway) close() {
+	g.door.cut(errShuttingDown)
+	if s := g.live.current.Swap(nil); s != nil {
+		s.release()
+	}
+	g.refusals.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	if err := g.meters.Shutdown(ctx); err != nil {
+		g.logger.Warn("shut down metrics", "err", err)
+	}
+}
+
+// boundedHandler keeps net/http's own complaints, which any stranger can provoke, to a few short lines a second.
+type boundedHandler struct {
+	slog.Handler
+	mu     sync.Mutex
+	second int64
+	lines  int
+}
+
+const (
+	serverLines = 10      // a second
+	serverLine  = 1 << 10 // bytes
+)
+
+// Handle passes a record on, cut to its bound, or drops it.
+func (h *boundedHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.mu.Lock()
+	if second := r.Time.Unix(); second != h.second {
+		h.second, h.lines = second, 0
+	}
+	h.lines++
+	over := h.lines > serverLines
+	h.mu.Unlock()
+	if over {
+		return nil
+	}
+	if len(r.Message) > serverLine {
+		r.Message = r.Message[:serverLine]
+	}
+	r.Message = string(bytes.ToValidUTF8([]byte(r.Message), []byte("?")))
+	return h.Handler.Handle(ctx, r)
+}

@@ -1,0 +1,251 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"nexus/gateway/identity"
+	"nexus/gateway/llm"
+	"nexus/gateway/trace"
+)
+
+// OpenAI's error types, as far as Nexus gives them.
+const (
+	typeInvalidRequest = "invalid_request_error"
+	typeAuthentication = "authentication_error"
+	typeQuota          = "insufficient_quota"
+	typeNotFound       = "not_found_error"
+	typeRateLimit      = "rate_limit_error"
+	typeInternal       = "internal_error"
+	typeAPI            = "api_error"
+)
+
+// The states that end a request and are no fault of its content.
+var (
+	errShuttingDown  = errors.New("the process is stopping")
+	errTooManyFields = errors.New("more than 100 header fields")
+	errPanicked      = errors.New("a bug in Nexus")
+)
+
+// endpointError is a path below a protocol's prefix at which there is nothing.
+type endpointError struct{ near string }
+
+func (e *endpointError) Error() string { return "no such endpoint" }
+
+// methodError is an endpoint asked with the wrong method.
+type methodError struct {
+	allow   string // the header Allow
+	message string
+}
+
+func (e *methodError) Error() string { return e.message }
+
+// nowhereError is a path that belongs to nothing Nexus serves.
+type nowhereError struct{ message string }
+
+func (e *nowhereError) Error() string { return e.message }
+
+// refusal is an error as it is told: to the caller, the trace, the log and the metrics. This file is the one place
+// that knows which error is told how.
+type refusal struct {
+	llm.Failure
+	reason     trace.Reason
+	failed     bool   // let through, and then broken; else refused
+	key        string // the configuration key that decided
+	kept       string // what the trace and the log keep in place of the message, which may repeat the prompt
+	retryAfter time.Duration
+	allow      string
+}
+
+// answer makes a refusal of nothing but a status, a type, a code and a message.
+func answer(reason trace.Reason, status int, kind, code, message string) refusal {
+	return refusal{reason: reason, Failure: llm.Failure{Status: status, Type: kind, Code: code, Message: message}}
+}
+
+// classify is the table: error → reason, status, body.
+func classify(err error) refusal {
+	var (
+		caller      *identity.Refusal
+		invalid     *llm.InvalidError
+		unsupported *llm.UnsupportedError
+		provider    *llm.Error
+		contentType *contentTypeError
+		nothing     *endpointError
+		method      *methodError
+		nowhere     *nowhereError
+		httpError   *echo.HTTPError
+	)
+	switch {
+	case errors.As(err, &caller):
+		return classifyCaller(caller)
+	case errors.As(err, &provider):
+		return classifyProvider(provider)
+	case errors.As(err, &invalid):
+		return answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", "Invalid request: "+invalid.What)
+	case errors.As(err, &unsupported):
+		r := answer(trace.ParameterUnsupported, 400, typeInvalidRequest, "unsupported_parameter", "Invalid request: "+unsupported.Error())
+		r.Param = unsupported.Param
+		return r
+	case errors.As(err, &contentType):
+		return answer(trace.ContentTypeUnsupported, 415, typeInvalidRequest, "unsupported_media_type",
+			"Invalid request: the body has "+contentType.has+"; send plain JSON")
+	case errors.As(err, &nothing):
+		r := answer(trace.EndpointUnknown, 404, typeNotFound, "endpoint_unknown", nothing.describe())
+		r.key = "llm.protocols.openai.path"
+		return r
+	case errors.As(err, &method):
+		r := answer(trace.MethodNotAllowed, 405, typeInvalidRequest, "method_not_allowed", method.message)
+		r.allow = method.allow
+		return r
+	case errors.As(err, &nowhere):
+		return answer(trace.EndpointUnknown, 404, typeNotFound, "endpoint_unknown", nowhere.message)
+	case errors.As(err, &httpError):
+		return answer(trace.RequestInvalid, httpError.Code, typeInvalidRequest, "invalid_request", http.StatusText(httpError.Code))
+	}
+	return classifyState(err)
+}
+
+func classifyCaller(r *identity.Refusal) refusal {
+	code, message := "", ""
+	switch r.Reason {
+	case trace.ClientIDMissing:
+		code, message = "missing_client_id", "Client identification is required"
+	case trace.ClientIDUntrusted:
+		code, message = "untrusted_client_id", "Client identification is not accepted from this address"
+	case trace.GroupInvalid:
+		code, message = "invalid_group", "The specified group is not valid"
+	default:
+		code, message = "invalid_client_id", "The client identification is not valid"
+	}
+	out := answer(r.Reason, 400, typeInvalidRequest, code, message)
+	out.key = r.Key
+	return out
+}
+
+// classifyProvider tells a provider's failure in the provider's words.
+func classifyProvider(e *llm.Error) refusal {
+	code := e.Code
+	if code == "" {
+		code = "provider_error"
+	}
+	told := func(status int, kind, prefix string) refusal {
+		r := answer(trace.ProviderError, status, kind, code, prefix+e.Message)
+		r.failed, r.kept = true, prefix+e.Error()
+		return r
+	}
+	switch {
+	case e.Status == 401:
+		return told(401, typeAuthentication, "Authentication failed: ")
+	case e.Status == 403:
+		return told(403, typeQuota, "Insufficient quota: ")
+	case e.Status == 404:
+		return told(404, typeNotFound, "")
+	case e.Status == 429:
+		r := told(429, typeRateLimit, "Rate limit exceeded: ")
+		r.retryAfter = e.RetryAfter
+		return r
+	case e.Status >= 400 && e.Status < 500:
+		return told(e.Status, typeInvalidRequest, "Invalid request: ")
+	case e.Status == 500:
+		return told(500, typeInternal, "")
+	}
+	return told(502, typeAPI, fmt.Sprintf("Provider API error (%d): ", e.Status))
+}
+
+// classifyState tells what is nobody's mistake in the request itself.
+func classifyState(err error) refusal {
+	var (
+		format   *llm.ModelFormatError
+		provider *llm.UnknownProviderError
+		model    *llm.UnknownModelError
+	)
+	switch {
+	case errors.As(err, &format):
+		return answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", format.Error())
+	case errors.As(err, &provider):
+		r := answer(trace.ProviderUnknown, 404, typeNotFound, "provider_not_found", provider.Error())
+		r.key = "llm.providers"
+		return r
+	case errors.As(err, &model):
+		r := answer(trace.ModelUnknown, 404, typeNotFound, "model_not_found", model.Error())
+		r.key = "llm.providers"
+		return r
+	case errors.Is(err, errBodyTooLarge):
+		r := answer(trace.BodyTooLarge, 413, typeInvalidRequest, "request_too_large", "Invalid request: the body is larger than this server takes")
+		r.key = "server.max_body_size"
+		return r
+	case errors.Is(err, errMemoryExhausted):
+		r := answer(trace.MemoryExhausted, 503, typeAPI, "temporarily_unavailable", "Too many large requests at once; please try again")
+		r.key, r.retryAfter = "server.max_body_memory", time.Second
+		return r
+	case errors.Is(err, errBodyTooSlow):
+		return answer(trace.RequestInvalid, 408, typeInvalidRequest, "request_timeout", "Invalid request: the body stopped coming before it was whole")
+	case errors.Is(err, errBodyBroken):
+		return answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", "Invalid request: the body ended before it was whole")
+	case errors.Is(err, errTooManyFields):
+		return answer(trace.RequestInvalid, 431, typeInvalidRequest, "invalid_request", "Invalid request: more than 100 header fields")
+	case errors.Is(err, errShuttingDown):
+		r := answer(trace.ShuttingDown, 503, typeAPI, "shutting_down", "The server is shutting down; please try again")
+		r.failed, r.retryAfter = true, time.Second
+		return r
+	case errors.Is(err, context.Canceled):
+		r := answer(trace.ClientGone, statusClientGone, typeAPI, "client_gone", "The caller went away")
+		r.failed = true
+		return r
+	}
+	r := answer(trace.InternalError, 500, typeInternal, "internal_error", "Something went wrong inside the server; the request id leads to its log")
+	r.failed = true
+	return r
+}
+
+// statusClientGone is what a trace shows for a caller that nobody could answer any more, as other proxies do.
+const statusClientGone = 499
+
+func (e *endpointError) describe() string {
+	message := "There is no such endpoint"
+	if e.near != "" {
+		message += "; did you mean " + e.near + "?"
+	}
+	return message
+}
+
+// refuse tells the caller and the trace what went wrong. An answer that has begun stays as it is.
+func (s *Snapshot) refuse(x *Exchange, err error) {
+	r := classify(err)
+	t := &x.trace
+	t.Outcome, t.Reason, t.Message, t.Status = trace.Rejected, r.reason, cmp.Or(r.kept, r.Message), r.Status
+	if r.failed {
+		t.Outcome = trace.Failure
+	}
+	if r.key != "" {
+		t.DecidedBy = s.decision(r.key)
+	}
+	if x.Response().Committed || r.Status == statusClientGone {
+		return
+	}
+	h := x.Response().Header()
+	if r.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((r.retryAfter+time.Second-1)/time.Second)))
+	}
+	if r.allow != "" {
+		h.Set("Allow", r.allow)
+	}
+	if !discard(x.Request(), x.conn) {
+		h.Set("Connection", "close")
+	}
+	r.RequestID = t.ID
+	x.out = x.dialect.Failure(x.out[:0], &r.Failure)
+	x.send(r.Status)
+}
+
+// decision is where the running file says a key.
+func (s *Snapshot) decision(key string) trace.Decision {
+	return trace.Decision{Key: key, File: s.config.File(), Line: s.config.Line(key)}
+}

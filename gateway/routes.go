@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"nexus/config"
+	"nexus/gateway/identity"
+	"nexus/gateway/llm/openai"
+	"nexus/gateway/trace"
+)
+
+// routes is the whole HTTP surface of one generation. Echo finds the part that a path belongs to; each part
+// looks at the method by itself, since it has more to say to a wrong one than Echo.
+func (s *Snapshot) routes(pages, metrics http.Handler) http.Handler {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		_ = s.exchange(func(echo.Context) error { return err })(c)
+	}
+	cfg := s.config
+
+	s.mount(e, "/*", "", s.nowhere) // first, so that a protocol at the root takes its place
+	if health := &cfg.Server.Health; health.Enabled {
+		s.get(e, string(health.Path), s.health)
+		s.get(e, string(health.ReadyPath), s.ready)
+	}
+	if cfg.LLM.Enabled && cfg.LLM.Protocols.OpenAI.Enabled {
+		s.mountProtocol(e, s.openAI())
+	}
+	if cfg.Admin.Enabled && pages != nil {
+		s.mountTree(e, string(cfg.Admin.Path), echo.WrapHandler(pages))
+	}
+	if p := &cfg.Telemetry.Prometheus; p.Enabled && metrics != nil {
+		s.mount(e, string(p.Path), string(p.Path), echo.WrapHandler(metrics))
+	}
+	return e
+}
+
+// openAI is what callers of the OpenAI protocol find.
+func (s *Snapshot) openAI() *protocol {
+	return newProtocol(string(s.config.LLM.Protocols.OpenAI.Path), openai.Dialect{}, []endpoint{
+		{method: http.MethodPost, path: "/chat/completions", serve: s.chat},
+		{method: http.MethodGet, path: "/models", serve: s.listModels},
+		{method: http.MethodGet, path: "/models/", rest: true, serve: s.oneModel},
+	})
+}
+
+// enter is the order in which a request on an LLM path meets the steps. Nothing is served before all have passed.
+func (s *Snapshot) enter(p *protocol) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		x := c.(*Exchange)
+		m := s.arrive(x, p)
+		if err := s.crossOrigin(x, m); err != nil {
+			return err
+		}
+		x.trace.Note(trace.CSRF, trace.Skipped, trace.NotConfigured)
+		x.trace.Note(trace.Authentication, trace.Skipped, trace.NotConfigured)
+		x.trace.Note(trace.ClientCertificate, trace.Skipped, trace.NotConfigured)
+		if err := s.identify(x); err != nil {
+			return err
+		}
+		x.trace.Note(trace.RequestLimits, trace.Skipped, trace.NotConfigured)
+		if err := s.locate(x, p, m); err != nil {
+			return err
+		}
+		return m.endpoint.serve(x, m.id)
+	}
+}
+
+// arrive notes what is known before anything is checked.
+func (s *Snapshot) arrive(x *Exchange, p *protocol) match {
+	r := x.Request()
+	m := p.find(r.URL)
+	x.traced, x.dialect, x.trace.Path = true, p.dialect, m.path
+	x.trace.Remote = s.address.of(r, peerAddress(r))
+	x.route = p.prefix + "/*"
+	if m.endpoint != nil {
+		x.route = m.endpoint.route
+	}
+	return m
+}
+
+// crossOrigin refuses a browser's question whether another origin may call: none may.
+func (s *Snapshot) crossOrigin(x *Exchange, m match) error {
+	if x.trace.Method != http.MethodOptions || m.endpoint == nil {
+		x.trace.Note(trace.CORS, trace.Skipped, trace.NotConfigured)
+		return nil
+	}
+	x.trace.Note(trace.CORS, trace.Failed, trace.WrongMethod)
+	return s.wrongMethod(x, m.endpoint)
+}
+
+// identify finds out who calls.
+func (s *Snapshot) identify(x *Exchange) error {
+	r := x.Request()
+	client, err := s.identifier.Identify(identity.Evidence{Header: r.Header, Peer: peerAddress(r)}, &x.trace)
+	x.trace.ClientID, x.trace.Group = client.ID, client.Group
+	return err
+}
+
+// locate refuses what leads to no endpoint.
+func (s *Snapshot) locate(x *Exchange, p *protocol, m match) error {
+	if m.endpoint == nil {
+		asked := x.trace.Method + " " + strings.Replace(m.path, "/v1/", "/", 1)
+		err := &endpointError{near: config.Nearest(asked, p.names())}
+		step := x.trace.Note(trace.Route, trace.Failed, trace.UnknownPath)
+		step.Key, step.Near, step.Detail = p.prefix, p.names(), err.near
+		return err
+	}
+	if !m.endpoint.allows(x.trace.Method) {
+		step := x.trace.Note(trace.Route, trace.Failed, trace.WrongMethod)
+		step.Key, step.Detail = m.endpoint.allow, x.trace.Method
+		return s.wrongMethod(x, m.endpoint)
+	}
+	return nil
+}
+
+// wrongMethod shows the right call: the document that users begin with shows one that sends a GET.
+func (s *Snapshot) wrongMethod(x *Exchange, e *endpoint) error {
+	message := fmt.Sprintf("%s is not allowed here, %s is; for example: curl %s%s",
+		x.trace.Method, e.method, s.url(x.Request()), strings.Replace(e.example, "{id}", s.exampleModel(), 1))
+	if who := &s.config.Server.ClientIdentification; who.Enabled {
+		message += fmt.Sprintf(" -H '%s: you'", who.ClientID.HTTPHeader)
+	}
+	if e.method == http.MethodPost {
+		message += fmt.Sprintf(` -H 'Content-Type: application/json' -d '{"model":"%s","messages":[{"role":"user","content":"Hello"}]}'`, s.exampleModel())
+	}
+	return &methodError{allow: e.allow, message: message}
+}
+
+// url is how this caller reaches us, as far as it is safe to repeat.
+func (s *Snapshot) url(r *http.Request) string {
+	host := r.Host
+	if host == "" || len(host) > 128 || strings.ContainsAny(host, "'\"\\ <>`$") {
+		host = s.gateway.Address()
+	}
+	return "http://" + host
+}
+
+func (s *Snapshot) exampleModel() string {
+	if cards := s.router.Cards(); len(cards) > 0 {
+		return cards[0].ID
+	}
+	return "provider/model"
+}
+
+// nowhere answers a path that belongs to nothing, and says where things are.
+func (s *Snapshot) nowhere(c echo.Context) error {
+	message := "There is nothing here"
+	if p := s.config.LLM.Protocols.OpenAI; s.config.LLM.Enabled && p.Enabled {
+		message += "; the OpenAI protocol is at " + strings.TrimSuffix(string(p.Path), "/") + "/v1"
+	}
+	return &nowhereError{message: message}
+}
+
+// mountProtocol gives everything below a protocol's prefix to it.
+func (s *Snapshot) mountProtocol(e *echo.Echo, p *protocol) {
+	h := s.exchange(s.enter(p))
+	if p.prefix != "" {
+		e.RouteNotFound(p.prefix, h)
+	}
+	e.RouteNotFound(p.prefix+"/*", h)
+}
+
+// mountTree gives a prefix and everything below it to one handler.
+func (s *Snapshot) mountTree(e *echo.Echo, prefix string, h echo.HandlerFunc) {
+	prefix = strings.TrimSuffix(prefix, "/")
+	if prefix != "" {
+		s.mount(e, prefix, prefix, h)
+	}
+	s.mount(e, prefix+"/*", prefix+"/*", h)
+}
+
+// get mounts a handler of GET and HEAD, with and without a slash at the end.
+func (s *Snapshot) get(e *echo.Echo, path string, h echo.HandlerFunc) {
+	only := func(c echo.Context) error {
+		if m := c.Request().Method; m != http.MethodGet && m != http.MethodHead {
+			return &methodError{allow: "GET, HEAD", message: keep(m, 16) + " is not allowed here, GET is"}
+		}
+		return h(c)
+	}
+	s.mount(e, path, path, only)
+	if path != "/" {
+		s.mount(e, path+"/", path, only)
+	}
+}
+
+// mount registers a handler for every method there is, invented ones too: that is what Echo's RouteNotFound takes,
+// at an exact path as well as at a tree. Everything is wrapped here, once, and not by Echo anew for each request.
+func (s *Snapshot) mount(e *echo.Echo, path, route string, h echo.HandlerFunc) {
+	e.RouteNotFound(path, s.exchange(func(c echo.Context) error {
+		c.(*Exchange).route = route
+		return h(c)
+	}))
+}

@@ -1,0 +1,20 @@
+package gateway
+
+import (
+	"time"
+
+	"nexus/config"
+)
+
+// Status is what runs, for the admin.
+type Status struct {
+	// Config is the running configuration: for reading, like every Config.
+	Config          *config.Config
+	Generation      uint64
+	LiveGenerations int // the running one, and those whose last requests have not ended yet
+	LoadedAt        time.Time
+	StartedAt       time.Time
+	Version         string
+	// LastReloadError says why the file on disk is not what runs; empty: it is.
+	LastReloadError string
+}
