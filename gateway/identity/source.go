@@ -46,8 +46,12 @@ func (s *source) find(ev Evidence, trusted []netip.Prefix, tr *trace.Trace) (str
 	if len(values) > 0 {
 		value = strings.TrimSpace(values[0])
 	}
-	if len(values) == 0 || len(values) == 1 && value == "" {
-		s.noteAbsent(ev, tr)
+	switch {
+	case len(values) == 0:
+		s.noteNone(trace.Absent, ev, tr)
+		return "", nil
+	case len(values) == 1 && value == "":
+		s.noteNone(trace.Empty, ev, tr)
 		return "", nil
 	}
 	if !believed(ev.Peer, trusted) {
@@ -91,17 +95,19 @@ func (s *source) fail(tr *trace.Trace, finding trace.Finding) *trace.Step {
 	return step
 }
 
-// noteAbsent notes that the header is not there. For a client id that is the end, so the names of what is there
+// noteNone notes that the header says nothing. For a client id that is the end, so the names of what is there
 // are kept with it; a group may be missing.
-func (s *source) noteAbsent(ev Evidence, tr *trace.Trace) {
+func (s *source) noteNone(finding trace.Finding, ev Evidence, tr *trace.Trace) {
 	if s.step != trace.ClientID {
-		step := tr.Note(s.step, trace.Passed, trace.Absent)
+		step := tr.Note(s.step, trace.Passed, finding)
 		step.Source, step.Key = trace.Header, s.name
 		return
 	}
-	step := s.fail(tr, trace.Absent)
+	step := s.fail(tr, finding)
 	step.Near = headerNames(ev)
-	step.Detail = config.Nearest(s.header, step.Near)
+	if finding == trace.Absent {
+		step.Detail = config.Nearest(s.header, step.Near)
+	}
 }
 
 // headerNames are the names of the request's headers, sorted, as many and as long as a sentence can bear.

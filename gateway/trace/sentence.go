@@ -61,11 +61,15 @@ func (s *Step) identity(what, key string) string {
 	case Untrusted:
 		return fmt.Sprintf("header %q came from %s, which is not in server.client_identification.trusted_sources; add the peer's network there, or keep callers from sending the header themselves", s.Key, s.Detail)
 	}
-	if s.Name == Group {
-		return fmt.Sprintf("looked for header %q; the request has none, or an empty one; the caller has no group, which is fine%s", s.Key, s.didYouMean())
+	found := "the request has no such header"
+	if s.Finding == Empty {
+		found = "the header is empty"
 	}
-	return fmt.Sprintf("looked for header %q; the request has none, or an empty one; %s%s; the caller must send it, or %s must name the header that carries the %s",
-		s.Key, s.present(), s.didYouMean(), key, what)
+	if s.Name == Group {
+		return fmt.Sprintf("looked for header %q; %s; the caller has no group, which is fine", s.Key, found)
+	}
+	return fmt.Sprintf("looked for header %q; %s; %s", s.Key, found, s.present()) +
+		s.advise(fmt.Sprintf("the caller must send it, or %s must name the header that carries the %s", key, what))
 }
 
 func (s *Step) groupValidation() string {
@@ -77,8 +81,8 @@ func (s *Step) groupValidation() string {
 	case Found:
 		return fmt.Sprintf("group %q is in group_values [%s]", s.Value, enumerate(s.Near))
 	}
-	return fmt.Sprintf("group %q is not in group_values [%s]%s; the caller must name one of them, or server.client_identification.validation.group_values must list it",
-		s.Value, enumerate(s.Near), s.didYouMean())
+	return fmt.Sprintf("group %q is not in group_values [%s]", s.Value, enumerate(s.Near)) +
+		s.advise("the caller must name one of them, or server.client_identification.validation.group_values must list it")
 }
 
 func (s *Step) route() string {
@@ -91,7 +95,7 @@ func (s *Step) route() string {
 		}
 		return fmt.Sprintf("model %q leads to provider %q", s.Value, s.Key)
 	case UnknownPath:
-		return fmt.Sprintf("there is no such endpoint; below %q there are %s%s", s.Key, enumerate(s.Near), s.didYouMean())
+		return fmt.Sprintf("there is no such endpoint; below %q there are %s", s.Key, enumerate(s.Near)) + s.advise("the caller must use one of them")
 	case WrongMethod:
 		return fmt.Sprintf("the endpoint takes %s, not %s; the caller must use the right method", s.Key, s.Detail)
 	case BadBody:
@@ -105,11 +109,11 @@ func (s *Step) route() string {
 	case BodyTooSlow:
 		return "the body stopped coming before it was whole; look at the caller's network, or at a proxy in between"
 	case UnknownProvider:
-		return fmt.Sprintf("model %q names provider %q, and there is none of that name; there are %s%s; the caller must name one of them, or the file must have it under llm.providers",
-			s.Value, s.Key, enumerate(s.Near), s.didYouMean())
+		return fmt.Sprintf("model %q names provider %q, and there is none of that name; there are %s", s.Value, s.Key, enumerate(s.Near)) +
+			s.advise("the caller must name one of them, or the file must have it under llm.providers")
 	case UnknownModel:
-		return fmt.Sprintf("no provider has model %q; there are %s%s; the caller must name one of them (or provider/model), or a provider in the file must list it under models",
-			s.Value, enumerate(s.Near), s.didYouMean())
+		return fmt.Sprintf("no provider has model %q; there are %s", s.Value, enumerate(s.Near)) +
+			s.advise("the caller must name one of them (or provider/model), or a provider in the file must list it under models")
 	case Left:
 		return "the caller went away before its request was whole"
 	}
@@ -132,12 +136,12 @@ func (s *Step) provider() string {
 	return "no provider is asked"
 }
 
-// didYouMean names the near miss that was found, if there was one.
-func (s *Step) didYouMean() string {
+// advise says what to change, after the near miss that was found, if there was one.
+func (s *Step) advise(what string) string {
 	if s.Detail == "" {
-		return ""
+		return "; " + what
 	}
-	return fmt.Sprintf("; did you mean %q?", s.Detail)
+	return fmt.Sprintf("; did you mean %q? Otherwise %s", s.Detail, what)
 }
 
 // present tells which headers the request has instead.

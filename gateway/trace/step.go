@@ -62,7 +62,8 @@ type Finding uint8
 const (
 	NotConfigured Finding = iota // the table that would ask for this step is not in the file
 	Found                        // what was looked for is there
-	Absent                       // it is not there, or empty
+	Absent                       // it is not there
+	Empty                        // it is there, and says nothing
 	Repeated                     // the header occurs more than once
 	TooLong                      // over 256 bytes
 	Unprintable                  // control characters, or no UTF-8
