@@ -75,7 +75,7 @@ func (i *instance) reload(t *testing.T, text string) {
 	i.pages, i.metrics = i.admin.Surfaces(i.gateway, cfg)
 	i.gateway.status = gateway.Status{
 		Config: cfg, Generation: i.gateway.status.Generation + 1, LiveGenerations: 1,
-		LoadedAt: time.Now(), StartedAt: time.Now(), Version: "v1.2.3",
+		LoadedAt: time.Now(), StartedAt: time.Now(), Version: "v1.2.3", Model: "demo/echo",
 	}
 }
 

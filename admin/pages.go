@@ -182,7 +182,7 @@ func (v *visit) overview() {
 		Groups:  v.groupRows(),
 		Latest:  rows(v.gw.Journal().Rejections(journal.Filter{}, latestRows)),
 		Now:     now,
-		Example: example(v.status.Config, v.r),
+		Example: example(v.status.Config, v.status.Model, v.r),
 	}))
 }
 

@@ -178,8 +178,7 @@ func groupChoices(names []string) []web.Choice {
 }
 
 // example is a curl command that would get an answer; empty where nobody could get one.
-func example(cfg *config.Config, r *http.Request) string {
-	model := firstModel(cfg)
+func example(cfg *config.Config, model string, r *http.Request) string {
 	if model == "" || !cfg.LLM.Enabled || !cfg.LLM.Protocols.OpenAI.Enabled {
 		return ""
 	}
@@ -203,16 +202,6 @@ func example(cfg *config.Config, r *http.Request) string {
 	}
 	parts = append(parts, "-d "+quote(`{"model":`+string(named)+`,"messages":[{"role":"user","content":"Hello"}]}`))
 	return strings.Join(parts, " \\\n  ")
-}
-
-// firstModel is the first model that the file lists, with its provider.
-func firstModel(cfg *config.Config) string {
-	for provider, p := range cfg.LLM.Providers.All() {
-		for model := range p.Models.All() {
-			return provider + "/" + model
-		}
-	}
-	return ""
 }
 
 // reachable is an address that a caller can put into a command. A listener on every interface or on any

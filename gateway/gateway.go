@@ -104,6 +104,9 @@ func (g *Gateway) Status() Status {
 	if s := g.live.acquire(); s != nil {
 		defer s.release()
 		status.Config, status.Generation, status.LoadedAt = s.config, s.Generation, s.loadedAt
+		if cards := s.router.Cards(); len(cards) > 0 {
+			status.Model = cards[0].ID
+		}
 	}
 	return status
 }

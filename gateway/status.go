@@ -15,6 +15,8 @@ type Status struct {
 	LoadedAt        time.Time
 	StartedAt       time.Time
 	Version         string
+	// Model is the first of the models that callers may name; empty: none is known.
+	Model string
 	// LastReloadError says why the file on disk is not what runs; empty: it is.
 	LastReloadError string
 }
