@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"nexus/config"
+	"nexus/gateway"
+)
+
+// banner tells on the terminal what runs, where, and who may open what. A log for machines has the same in its lines.
+func (s *settings) banner(g *gateway.Gateway) {
+	if s.logLevel() == "off" || s.logStyle() == "json" {
+		return
+	}
+	status := g.Status()
+	cfg, base := status.Config, "http://"+reachable(g.Address())
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(s.stderr, "  %-11s"+format+"\n", append([]any{name}, args...)...)
+	}
+	fmt.Fprintf(s.stderr, "\nnexus %s\n", status.Version)
+	row("config", "%s", cfg.File())
+	if p := cfg.LLM.Protocols.OpenAI; cfg.LLM.Enabled && p.Enabled {
+		row("openai", "%s%s/v1", base, strings.TrimSuffix(string(p.Path), "/"))
+	}
+	if cfg.Admin.Enabled {
+		row("admin", "%s%s  (%s)", base, cfg.Admin.Path, whoMayOpen(cfg.Admin.Token, "whoever signs in with admin.token"))
+	}
+	if p := cfg.Telemetry.Prometheus; p.Enabled {
+		row("metrics", "%s%s  (%s)", base, p.Path, whoMayOpen(p.Token, "whoever sends telemetry.prometheus.token"))
+	}
+	if h := cfg.Server.Health; h.Enabled {
+		row("health", "%s%s, readiness %s%s", base, h.Path, base, h.ReadyPath)
+	}
+	row("clients", "%s", identifiedBy(&cfg.Server.ClientIdentification))
+	models := 0
+	for _, p := range cfg.LLM.Providers.All() {
+		models += p.Models.Len()
+	}
+	row("providers", "%d, with %s in the file", cfg.LLM.Providers.Len(), counted(models, "model"))
+	if host, _, err := net.SplitHostPort(g.Address()); err == nil && net.ParseIP(host).IsUnspecified() {
+		row("listening", "on every interface, %s", g.Address())
+	}
+	for _, w := range cfg.Warnings() {
+		row("warning", "%s", w)
+	}
+	fmt.Fprintln(s.stderr)
+}
+
+func whoMayOpen(token config.Secret, holder string) string {
+	if token.IsSet() {
+		return holder
+	}
+	return "direct callers on this machine alone"
+}
+
+func identifiedBy(c *config.ClientIdentification) string {
+	if !c.Enabled {
+		return "not identified"
+	}
+	text := fmt.Sprintf("identified by header %s", c.ClientID.HTTPHeader)
+	if c.GroupID.HTTPHeader != "" {
+		text += fmt.Sprintf(", in group by %s [%s]", c.GroupID.HTTPHeader, strings.Join(c.Validation.GroupValues, ", "))
+	}
+	return text
+}

@@ -1,0 +1,72 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"nexus/gateway/gatewaytest"
+)
+
+// clientLimit is how long a client may take for all of its checks.
+const clientLimit = 2 * time.Minute
+
+// TestTheOpenAIClientForNode runs the client of the npm package, unmodified, against the built program.
+func TestTheOpenAIClientForNode(t *testing.T) {
+	node := gatewaytest.Need(t, "node")
+	dir, err := filepath.Abs("testdata/clients/npm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "openai")); err != nil {
+		gatewaytest.Lack(t, "node", "the client is not installed in "+dir)
+	}
+	runClient(t, node, filepath.Join(dir, "check.js"))
+}
+
+// TestTheOpenAIClientForGo runs the client of the Go module, unmodified, against the built program.
+func TestTheOpenAIClientForGo(t *testing.T) {
+	runClient(t, gatewaytest.Build(t, "./testdata/clients/go"))
+}
+
+// runClient runs a program that drives the gateway with a real client, and makes a subtest of each line
+// that it prints.
+func runClient(t *testing.T, program string, args ...string) {
+	nexus := gatewaytest.Start(t, identified)
+	ctx, cancel := context.WithTimeout(t.Context(), clientLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), "NEXUS_URL="+nexus.URL)
+	cmd.WaitDelay = time.Second
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	lines, err := cmd.Output()
+	if err != nil {
+		t.Errorf("the client did not finish: %v\n%s", err, problems.String())
+	}
+	said := json.NewDecoder(bytes.NewReader(lines))
+	checks := 0
+	for said.More() {
+		var check struct {
+			Name  string
+			Error *string
+		}
+		if err := said.Decode(&check); err != nil {
+			t.Fatalf("read what the client said: %v\n%s", err, lines)
+		}
+		checks++
+		t.Run(check.Name, func(t *testing.T) {
+			if check.Error != nil {
+				t.Error(*check.Error)
+			}
+		})
+	}
+	if checks == 0 {
+		t.Error("the client checked nothing")
+	}
+}

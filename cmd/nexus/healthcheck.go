@@ -1,0 +1,55 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"nexus/config"
+)
+
+// healthTime is how long the running instance has to answer.
+const healthTime = 5 * time.Second
+
+// healthcheck asks the running instance's health endpoint. It needs no more of the file than an address and a path:
+// a mistake that somebody is just saving is no reason to restart what runs.
+func healthcheck(s *settings) error {
+	address, path, enabled := config.Probe(s.configPath(), s.overlay())
+	if !enabled {
+		return errors.New("server.health is switched off, so there is nothing to ask")
+	}
+	url := "http://" + reachable(address.String()) + string(path)
+	client := http.Client{Timeout: healthTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Get(url)
+	if err != nil {
+		return fmt.Errorf("ask for health: %w", err)
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(s.stdout, io.LimitReader(response.Body, 4<<10)); err != nil {
+		return fmt.Errorf("read the health from %s: %w", url, err)
+	}
+	fmt.Fprintln(s.stdout)
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", url, response.Status)
+	}
+	return nil
+}
+
+// reachable turns an address to listen on into one to call: "all interfaces" is answered on loopback, too.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	switch ip, err := netip.ParseAddr(host); {
+	case host == "", err == nil && ip.IsUnspecified() && ip.Is4():
+		host = "127.0.0.1"
+	case err == nil && ip.IsUnspecified():
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"nexus/admin"
+	"nexus/config"
+	"nexus/gateway"
+	"nexus/gateway/journal"
+)
+
+// serve runs the gateway until a signal stops it.
+func serve(s *settings) error {
+	logger, err := s.logger()
+	if err != nil {
+		return err
+	}
+	operator := admin.New(admin.Options{Logger: logger})
+	g, err := gateway.New(gateway.Options{
+		Load:    s.load,
+		Logger:  logger,
+		Version: build().version,
+		Surfaces: func(g *gateway.Gateway, cfg *config.Config) (pages, metrics http.Handler) {
+			return operator.Surfaces(g, cfg)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	kill, killNow := context.WithCancel(context.Background())
+	defer killNow()
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	if err := g.Start(); err != nil {
+		return s.tell(err)
+	}
+	s.banner(g)
+	go obey(signals, g, stop, killNow)
+	if err := g.Run(ctx, kill); err != nil {
+		return err
+	}
+	logger.Info("stopped")
+	return nil
+}
+
+// obey does what the signals ask: reload; drain and stop; and at the second time, stop at once.
+func obey(signals <-chan os.Signal, g *gateway.Gateway, stop, kill func()) {
+	stopping := false
+	for s := range signals {
+		switch {
+		case s == syscall.SIGHUP:
+			_ = g.Reload(journal.CauseSIGHUP) // told in the log
+		case stopping:
+			kill()
+		default:
+			stopping = true
+			stop()
+		}
+	}
+}
+
+// tell prints the problems of a file as a compiler would.
+func (s *settings) tell(err error) error {
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(s.stderr, p)
+	}
+	fmt.Fprintf(s.stderr, "nexus: not started: %s\n", counted(len(problems), "mistake"))
+	return errTold
+}
