@@ -28,6 +28,10 @@ func (v *visit) apiRejections() {
 }
 
 func (v *visit) apiTraces() {
+	if id := v.askedID(); id != "" {
+		v.apiTrace(id)
+		return
+	}
 	if limit, ok := v.limit(); ok {
 		v.json(http.StatusOK, web.Traces{Traces: rows(v.gw.Journal().Traces(limit))})
 	}

@@ -153,6 +153,9 @@ func (v *visit) handler() func() {
 	return nil
 }
 
+// askedID is the id of a query: an id of nothing but dots cannot stand in a path, where a browser takes it for a way up.
+func (v *visit) askedID() string { return v.r.URL.Query().Get("id") }
+
 func noPage() refusal {
 	return refusal{
 		status: http.StatusNotFound, code: "not_found", headline: "No such page",
@@ -201,8 +204,12 @@ func (v *visit) rejections() {
 	}))
 }
 
-// traces is the list of recent requests.
+// traces is the list of recent requests, or the one that is asked for.
 func (v *visit) traces() {
+	if id := v.askedID(); id != "" {
+		v.trace(id)
+		return
+	}
 	kept, _ := v.gw.Journal().Kept()
 	v.page(http.StatusOK, web.TracesView(web.TracesPage{
 		Frame:  v.frame("traces", "Traces"),

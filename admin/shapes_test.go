@@ -231,6 +231,19 @@ client_id.http_header = "x-client-id"
 	}
 }
 
+// TestAnIDOfDotsHasItsTrace follows the link of an id that a path cannot hold.
+func TestAnIDOfDotsHasItsTrace(t *testing.T) {
+	i := start(t, identified)
+	for _, id := range []string{".", ".."} {
+		i.gateway.journal.Add(refused(id, noon))
+		if body := text(t, i.send("GET", "/admin/rejections")); !strings.Contains(body, `href="/admin/traces?id=`+id+`"`) {
+			t.Errorf("no link to %q", id)
+		}
+		wantAnswer(t, i.send("GET", "/admin/traces?id="+id), 200, "")
+		wantAnswer(t, i.send("GET", "/admin/api/traces?id="+id), 200, `{"id":"`+id+`"`)
+	}
+}
+
 func TestHostileIDs(t *testing.T) {
 	i := start(t, identified)
 	for _, id := range []string{

@@ -90,7 +90,7 @@ func withoutPort(text string) *mistake {
 	switch {
 	case isDigits(text):
 		m.what, m.near = "is a port without a host", "write "+quote("127.0.0.1:"+text)
-	case err == nil && ip.Is6():
+	case err == nil && ip.Is6() && !lastIsPort(bare):
 		m.what, m.near = "is an IPv6 address without brackets and port", "write "+quote("["+bare+"]:8000")
 	case strings.Count(text, ":") > 1:
 		m.fix = `put the IPv6 address in brackets, such as "[::1]:8000"`
@@ -98,6 +98,12 @@ func withoutPort(text string) *mistake {
 		m.what, m.near = "is a host without a port", "write "+quote(text+":8000")
 	}
 	return m
+}
+
+// lastIsPort reports whether an IPv6 address reads like a shorter one with a port behind it, as ::1:8000 does.
+func lastIsPort(text string) bool {
+	i := strings.LastIndexByte(text, ':')
+	return i > 0 && len(text)-i-1 == 4 && isDigits(text[i+1:])
 }
 
 // isHostName reports whether host can be a DNS name. One that ends in a number is a mistyped IP address.

@@ -23,14 +23,14 @@ func (r *reading) checkServer() {
 	s := r.cfg.Server
 	const memory, size = "server.max_body_memory", "server.max_body_size"
 	if r.sound(memory) && r.sound(size) && s.MaxBodyMemory < s.MaxBodySize {
-		key, fix := memory, "raise it to at least "+s.MaxBodySize.String()
+		key, what, fix := memory, "is smaller than "+size, "raise it to at least "+s.MaxBodySize.String()
 		if _, said := r.at[memory]; !said {
-			key, fix = size, "lower it, or raise "+memory
+			key, what, fix = size, "is larger than "+memory, "lower it, or raise "+memory
 		}
 		if r.hidden[size] {
 			fix = "raise it to at least " + size
 		}
-		r.warn(key, memory+" is smaller than "+size+", so that no body of the largest size is accepted", fix)
+		r.warn(key, what+", so that no body of the largest size is accepted", fix)
 	}
 }
 

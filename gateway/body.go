@@ -49,8 +49,10 @@ const (
 
 // body is one request's bytes. Its buffer is used again after release.
 type body struct {
-	bytes []byte
-	held  int64 // counted in bodies.inFlight
+	bytes  []byte
+	held   int64 // counted in bodies.inFlight
+	whole  bool  // read to its end
+	broken bool  // broke off before it
 }
 
 // take counts n more bytes in flight, unless that would be over max.
@@ -94,8 +96,6 @@ func (b *bodies) read(in *body, r *http.Request, conn deadliner, maxSize, maxMem
 		return errMemoryExhausted
 	}
 	end := time.Now().Add(bodyTotal)
-	// A deadline left behind would end the wait for the caller's next request.
-	defer conn.SetReadDeadline(time.Time{})
 	for {
 		if err := conn.SetReadDeadline(earlier(time.Now().Add(bodyStall), end)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return errBodyBroken
@@ -106,8 +106,12 @@ func (b *bodies) read(in *body, r *http.Request, conn deadliner, maxSize, maxMem
 		case int64(len(in.bytes)) > maxSize:
 			return errBodyTooLarge
 		case err == io.EOF:
+			in.whole = true
+			// A deadline left behind would look like a caller who went away.
+			_ = conn.SetReadDeadline(time.Time{})
 			return nil
 		case err != nil:
+			in.broken = true
 			return bodyError(r.Context(), err)
 		}
 		if len(in.bytes) == cap(in.bytes) {
@@ -140,6 +144,8 @@ func bodyError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errBodyTooSlow
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errBodyBroken // the caller may still read, if it has only stopped writing
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
@@ -168,19 +174,26 @@ func checkContentType(h http.Header) error {
 	return nil
 }
 
-// discard reads what is left of a refused request's body, within bounds, and reports whether it came to the end.
+// discard reads what is left of a refused request's body, within bounds, and reports whether it came to the end. If it
+// did not, the connection must be closed, and nothing waits for more of it: net/http would, without a bound.
+//
 // A caller who waits to be told to go on is not told: the refusal comes first, and the body never.
-func discard(r *http.Request, conn deadliner) bool {
-	if r.Body == nil || r.Body == http.NoBody {
+func (in *body) discard(r *http.Request, conn deadliner) bool {
+	switch {
+	case in.whole || r.Body == nil || r.Body == http.NoBody:
+		return true
+	case in.broken:
+		_ = conn.SetReadDeadline(time.Now())
+		return false
+	case strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
+		return false
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(discardTime))
+	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, discardBytes))
+	if err == nil && n < discardBytes {
+		_ = conn.SetReadDeadline(time.Time{})
 		return true
 	}
-	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
-		return false
-	}
-	if conn.SetReadDeadline(time.Now().Add(discardTime)) != nil {
-		return false
-	}
-	defer conn.SetReadDeadline(time.Time{})
-	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, discardBytes))
-	return err == nil && n < discardBytes
+	_ = conn.SetReadDeadline(time.Now())
+	return false
 }

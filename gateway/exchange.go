@@ -67,11 +67,6 @@ func (x *Exchange) flusher() flusher {
 	return unflushed{}
 }
 
-// unflushed stands in where there is nothing to flush, as in a test without a socket.
-type unflushed struct{}
-
-func (unflushed) FlushError() error { return nil }
-
 // end forgets the request.
 func (x *Exchange) end() {
 	out := x.out[:0]

@@ -181,13 +181,13 @@ func (g *Gateway) reloadFailed(cause journal.Cause, hash string, err error) erro
 // record keeps what happened to a request that has ended.
 func (g *Gateway) record(x *Exchange) {
 	t := &x.trace
-	g.meters.Request(telemetry.Request{Method: t.Method, Route: x.route, Status: t.Status, Group: t.Group, Duration: t.Duration})
+	g.meters.Request(telemetry.Request{Method: t.Method, Route: x.route, Status: t.Status, Group: t.Tier(), Duration: t.Duration})
 	if !x.traced {
 		return
 	}
 	g.journal.Add(t)
 	if t.Outcome == trace.Rejected {
-		g.meters.Rejected(t.Reason, t.Group)
+		g.meters.Rejected(t.Reason, t.Tier())
 		g.refusals.Log(t)
 	}
 	g.refusals.Request(t)

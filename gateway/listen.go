@@ -20,7 +20,10 @@ const (
 	maxHeaderBytes = 128 << 10
 	maxConnections = 10_000
 	// farewell is how long requests that were cut off have to say so.
-	farewell = 2 * time.Second
+	farewell = 500 * time.Millisecond
+	// silence is how long a new connection may say nothing before a drain takes it for one that has nothing to say. Load
+	// balancers and browsers keep such connections; net/http would wait 5 s for each.
+	silence = 500 * time.Millisecond
 )
 
 // What a drain can end with, besides nil.
@@ -38,6 +41,9 @@ type door struct {
 	server     *http.Server
 	cut        context.CancelCauseFunc // ends every request behind the door
 	served     chan error
+
+	mu     sync.Mutex
+	silent map[net.Conn]time.Time // connections that have not sent a request yet, and since when
 }
 
 // listen opens a door that serves whatever snapshot is live.
@@ -47,21 +53,65 @@ func listen(address string, live *live, logger *slog.Logger) (*door, error) {
 		return nil, err
 	}
 	base, cut := context.WithCancelCause(context.Background())
-	return &door{
+	d := &door{
 		configured: address,
 		listener:   l,
 		cut:        cut,
 		served:     make(chan error, 1),
-		server: &http.Server{
-			Handler:                      &doorHandler{live: live},
-			ReadHeaderTimeout:            headerTimeout,
-			IdleTimeout:                  idleTimeout,
-			MaxHeaderBytes:               maxHeaderBytes,
-			DisableGeneralOptionsHandler: true,
-			BaseContext:                  func(net.Listener) context.Context { return base },
-			ErrorLog:                     slog.NewLogLogger(&boundedHandler{Handler: logger.Handler()}, slog.LevelWarn),
-		},
-	}, nil
+		silent:     make(map[net.Conn]time.Time),
+	}
+	d.server = &http.Server{
+		Handler:                      &doorHandler{live: live},
+		ReadHeaderTimeout:            headerTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		DisableGeneralOptionsHandler: true,
+		BaseContext:                  func(net.Listener) context.Context { return base },
+		ConnState:                    d.watch,
+		ErrorLog:                     slog.NewLogLogger(&boundedHandler{Handler: logger.Handler()}, slog.LevelWarn),
+	}
+	return d, nil
+}
+
+// watch keeps the silent connections. There are no more of them than the listener lets in.
+func (d *door) watch(c net.Conn, state http.ConnState) {
+	if state == http.StateIdle {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if state == http.StateNew {
+		d.silent[c] = time.Now()
+	} else {
+		delete(d.silent, c)
+	}
+}
+
+// hush closes the connections that have been silent for too long.
+func (d *door) hush() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c, since := range d.silent {
+		if time.Since(since) > silence {
+			_ = c.Close()
+		}
+	}
+}
+
+// shutdown closes the door, waits for what is in flight, and closes what says nothing.
+func (d *door) shutdown(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- d.server.Shutdown(ctx) }()
+	tick := time.NewTicker(silence / 10)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-tick.C:
+			d.hush()
+		}
+	}
 }
 
 // serve answers until the door is closed.
@@ -109,19 +159,20 @@ func (g *Gateway) drain(kill context.Context) error {
 
 	limit, cancel := context.WithTimeout(kill, timeout)
 	defer cancel()
-	err := g.door.server.Shutdown(limit)
-	if err == nil {
+	err := g.door.shutdown(limit)
+	if err == nil && kill.Err() == nil {
 		return nil
 	}
 	g.door.cut(errShuttingDown)
+	if kill.Err() == nil {
+		last, cancel := context.WithTimeout(kill, farewell)
+		defer cancel()
+		_ = g.door.server.Shutdown(last)
+	}
+	_ = g.door.server.Close()
 	if kill.Err() != nil {
-		_ = g.door.server.Close()
 		return ErrKilled
 	}
-	last, cancel := context.WithTimeout(kill, farewell)
-	defer cancel()
-	_ = g.door.server.Shutdown(last)
-	_ = g.door.server.Close()
 	return ErrOverrun
 }
 

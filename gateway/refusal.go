@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"nexus/gateway/identity"
 	"nexus/gateway/llm"
 	"nexus/gateway/trace"
@@ -80,7 +78,6 @@ func classify(err error) refusal {
 		nothing     *endpointError
 		method      *methodError
 		nowhere     *nowhereError
-		httpError   *echo.HTTPError
 	)
 	switch {
 	case errors.As(err, &caller):
@@ -106,8 +103,6 @@ func classify(err error) refusal {
 		return r
 	case errors.As(err, &nowhere):
 		return answer(trace.EndpointUnknown, 404, typeNotFound, "endpoint_unknown", nowhere.message)
-	case errors.As(err, &httpError):
-		return answer(trace.RequestInvalid, httpError.Code, typeInvalidRequest, "invalid_request", http.StatusText(httpError.Code))
 	}
 	return classifyState(err)
 }
@@ -227,7 +222,11 @@ func (s *Snapshot) refuse(x *Exchange, err error) {
 	if r.key != "" {
 		t.DecidedBy = s.decision(r.key)
 	}
-	if x.Response().Committed || r.Status == statusClientGone {
+	if r.Status == statusClientGone {
+		// Whatever net/http would end this answer with looks like a whole one to a caller who has only stopped writing.
+		panic(http.ErrAbortHandler)
+	}
+	if x.Response().Committed {
 		return
 	}
 	h := x.Response().Header()
@@ -237,7 +236,7 @@ func (s *Snapshot) refuse(x *Exchange, err error) {
 	if r.allow != "" {
 		h.Set("Allow", r.allow)
 	}
-	if !discard(x.Request(), x.conn) {
+	if !x.body.discard(x.Request(), x.conn) {
 		h.Set("Connection", "close")
 	}
 	r.RequestID = t.ID

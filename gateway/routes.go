@@ -18,9 +18,8 @@ import (
 func (s *Snapshot) routes(pages, metrics http.Handler) http.Handler {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = func(err error, c echo.Context) {
-		_ = s.exchange(func(echo.Context) error { return err })(c)
-	}
+	// Only targets that are no path ("OPTIONS *") lead past every route.
+	e.HTTPErrorHandler = func(_ error, c echo.Context) { _ = s.exchange(s.nowhere)(c) }
 	cfg := s.config
 
 	s.mount(e, "/*", "", s.nowhere) // first, so that a protocol at the root takes its place
@@ -36,6 +35,7 @@ func (s *Snapshot) routes(pages, metrics http.Handler) http.Handler {
 	}
 	if p := &cfg.Telemetry.Prometheus; p.Enabled && metrics != nil {
 		s.mount(e, string(p.Path), string(p.Path), echo.WrapHandler(metrics))
+		s.mount(e, string(p.Path)+"/", string(p.Path), echo.WrapHandler(metrics))
 	}
 	return e
 }

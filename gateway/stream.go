@@ -79,6 +79,8 @@ type eventWriter struct {
 
 func newEventWriter(x *Exchange) *eventWriter {
 	out := &eventWriter{w: x.Response(), flusher: x.flusher(), buffer: x.out}
+	out.mu.Lock() // for the timer, which reads what is written here
+	defer out.mu.Unlock()
 	out.timer = time.AfterFunc(firstEvent, out.idle)
 	return out
 }

@@ -15,8 +15,17 @@ func homeURL(base string) string {
 	return base
 }
 
-func traceURL(base, id string) string     { return base + "/traces/" + url.PathEscape(id) }
-func traceJSONURL(base, id string) string { return base + "/api/traces/" + url.PathEscape(id) }
+func traceURL(base, id string) string     { return base + "/traces" + requestID(id) }
+func traceJSONURL(base, id string) string { return base + "/api/traces" + requestID(id) }
+
+// requestID is the end of an address that leads to one request. A browser takes a segment of dots for a way up, so an
+// id of nothing else is asked for instead.
+func requestID(id string) string {
+	if id == "." || id == ".." {
+		return "?id=" + id
+	}
+	return "/" + url.PathEscape(id)
+}
 
 func rejectionsURL(base string, f Filter) string     { return base + "/rejections" + f.query() }
 func rejectionsJSONURL(base string, f Filter) string { return base + "/api/rejections" + f.query() }

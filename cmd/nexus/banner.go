@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 
@@ -9,11 +10,21 @@ import (
 	"nexus/gateway"
 )
 
-// banner tells on the terminal what runs, where, and who may open what. A log for machines has the same in its lines.
-func (s *settings) banner(g *gateway.Gateway) {
-	if s.logLevel() == "off" || s.logStyle() == "json" {
-		return
+// announce tells what runs, where, and who may open what: people by a banner, machines by a line of the log.
+func (s *settings) announce(g *gateway.Gateway, logger *slog.Logger) {
+	switch {
+	case s.logLevel() == "off":
+	case s.logStyle() == "json":
+		cfg := g.Status().Config
+		logger.Info("serving", "address", g.Address(), "file", cfg.File(), "clients", identifiedBy(&cfg.Server.ClientIdentification),
+			"admin", whoMayOpen(cfg.Admin.Token, "whoever signs in with admin.token"))
+	default:
+		s.banner(g)
 	}
+}
+
+// banner tells on the terminal what runs.
+func (s *settings) banner(g *gateway.Gateway) {
 	status := g.Status()
 	cfg, base := status.Config, "http://"+reachable(g.Address())
 	row := func(name, format string, args ...any) {

@@ -8,6 +8,9 @@ import (
 
 // check loads and compiles the configuration as serve would, and opens nothing.
 func check(s *settings) error {
+	if _, err := s.logger(); err != nil {
+		return err
+	}
 	cfg, problems := s.load()
 	for _, p := range problems {
 		fmt.Fprintln(s.stdout, p)

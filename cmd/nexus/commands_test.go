@@ -125,6 +125,7 @@ func TestStartFailures(t *testing.T) {
 		{"a file that is not there", []string{"serve", "-c", path + ".missing"}, "nexus.toml.missing"},
 		{"an unknown log level", []string{"-c", path, "--log", "loud"}, "loud"},
 		{"an unknown log style", []string{"-c", path, "--log-style", "bold"}, "bold"},
+		{"an unknown log level in a check", []string{"check", "-c", path, "--log", "loud"}, "loud"},
 		{"an unknown command", []string{"sreve"}, "serve"},
 		{"a bad address in a flag", []string{"-c", path, "-l", "8000"}, "--listen-address"},
 	} {
@@ -298,6 +299,15 @@ func TestSignalsDrainAndStop(t *testing.T) {
 		n := gatewaytest.Start(t, short)
 		begin(t, n.URL)
 		if code := n.Stop(t); code != 1 {
+			t.Errorf("exit code %d", code)
+		}
+	})
+	t.Run("a second signal ends an idle process at once with 1, too", func(t *testing.T) {
+		n := gatewaytest.Start(t, identified)
+		_ = n.Signal(syscall.SIGTERM)
+		n.Await(t, "draining")
+		_ = n.Signal(syscall.SIGTERM)
+		if code := n.Wait(t, 1500*time.Millisecond); code != 1 {
 			t.Errorf("exit code %d", code)
 		}
 	})

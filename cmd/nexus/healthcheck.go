@@ -39,17 +39,15 @@ func healthcheck(s *settings) error {
 	return nil
 }
 
-// reachable turns an address to listen on into one to call: "all interfaces" is answered on loopback, too.
+// reachable turns an address to listen on into one to call: "all interfaces" is answered on this machine's own name,
+// whichever of its two address families that is.
 func reachable(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return address
 	}
-	switch ip, err := netip.ParseAddr(host); {
-	case host == "", err == nil && ip.IsUnspecified() && ip.Is4():
-		host = "127.0.0.1"
-	case err == nil && ip.IsUnspecified():
-		host = "::1"
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "localhost"
 	}
 	return net.JoinHostPort(host, port)
 }

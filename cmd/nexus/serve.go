@@ -44,10 +44,11 @@ func serve(s *settings) error {
 	if err := g.Start(); err != nil {
 		return s.tell(err)
 	}
-	s.banner(g)
+	s.announce(g, logger)
 	go obey(signals, g, stop, killNow)
 	if err := g.Run(ctx, kill); err != nil {
-		return err
+		logger.Error("stopped", "err", err)
+		return errTold
 	}
 	logger.Info("stopped")
 	return nil

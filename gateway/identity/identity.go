@@ -24,7 +24,7 @@ type Evidence struct {
 // Client is who calls. The zero Client is nobody in particular: identification is off.
 type Client struct {
 	ID    string
-	Group string // one of the configured groups; empty: none
+	Group string // one of the configured groups, unless it came with a Refusal; empty: none
 }
 
 // Refusal is why a caller could not be identified. Refusals are made when the Identifier is compiled and shared by
@@ -66,7 +66,7 @@ func Compile(cfg *config.ClientIdentification) *Identifier {
 }
 
 // Identify says who shows this evidence, and notes the steps it took: client_id, group, group_validation, up to
-// the one that failed. The error is a [*Refusal].
+// the one that failed. The error is a [*Refusal]; the Client then holds what was found so far.
 func (id *Identifier) Identify(ev Evidence, tr *trace.Trace) (Client, error) {
 	if !id.enabled {
 		tr.Note(trace.ClientID, trace.Skipped, trace.NotConfigured)
@@ -83,7 +83,7 @@ func (id *Identifier) Identify(ev Evidence, tr *trace.Trace) (Client, error) {
 	}
 	group, refusal := id.findGroup(ev, tr)
 	if refusal != nil {
-		return Client{ID: client}, refusal
+		return Client{ID: client, Group: group}, refusal
 	}
 	return Client{ID: client, Group: group}, nil
 }
@@ -112,5 +112,5 @@ func (id *Identifier) findGroup(ev Evidence, tr *trace.Trace) (string, *Refusal)
 	step := tr.Note(trace.GroupValidation, trace.Failed, trace.NotAllowed)
 	step.Value, step.Near = group, id.groups
 	step.Detail = config.Nearest(group, id.groups)
-	return "", id.groupUnlisted
+	return group, id.groupUnlisted
 }

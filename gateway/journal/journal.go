@@ -58,7 +58,7 @@ func (j *Journal) Kept() (traces, rejections int) {
 }
 
 // Add notes a request that has ended. The record is copied, so t may be used again; what its strings and
-// slices point to must not change any more. t.Group counts as the group of the request as it stands.
+// slices point to must not change any more. The request counts for the group t.Tier().
 func (j *Journal) Add(t *trace.Trace) {
 	ended := t.Time.Add(t.Duration)
 	if t.Time.IsZero() {

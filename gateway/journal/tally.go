@@ -65,7 +65,7 @@ type counts struct {
 }
 
 func (y *tally) add(t *trace.Trace, minute int64) {
-	c := y.of(t.Group)
+	c := y.of(t.Tier())
 	rejected := uint64(0)
 	if t.Outcome == trace.Rejected {
 		rejected = 1

@@ -33,6 +33,8 @@ type Target struct {
 	Model string
 	// Sent is the name that the provider knows the model by.
 	Sent string
+	// Created is when the provider made the model, in Unix seconds; 0: not known.
+	Created int64
 }
 
 // Router knows where each model's name leads. It is built once and then only read.
@@ -52,27 +54,41 @@ func NewRouter(upstreams []Upstream) *Router {
 		r.byName[u.Name] = Target{Provider: u.Provider, Upstream: u.Name}
 	}
 	for _, u := range upstreams {
+		created := make(map[string]int64, len(u.Discovered))
+		for _, m := range u.Discovered {
+			created[m.ID] = m.Created
+		}
 		for _, m := range u.Explicit {
-			r.add(u, m.Name, cmp.Or(m.Sent, m.Name))
+			sent := cmp.Or(m.Sent, m.Name)
+			r.add(m.Name, Target{Provider: u.Provider, Upstream: u.Name, Sent: sent, Created: created[sent]})
 		}
 		for _, m := range u.Discovered {
-			r.add(u, m.ID, m.ID)
+			r.add(m.ID, Target{Provider: u.Provider, Upstream: u.Name, Sent: m.ID, Created: m.Created})
 		}
 	}
 	r.list(upstreams)
 	return r
 }
 
-// add makes a model known by its bare name, where that is still free, and by provider/model.
-func (r *Router) add(u Upstream, name, sent string) {
-	qualified := u.Name + "/" + name
-	if _, taken := r.targets[qualified]; !taken {
-		r.targets[qualified] = Target{Provider: u.Provider, Upstream: u.Name, Model: qualified, Sent: sent}
+// add makes a model known by its bare name and by provider/model, as far as they are still free.
+func (r *Router) add(name string, t Target) {
+	for _, model := range [...]string{t.Upstream + "/" + name, name} {
+		if _, taken := r.targets[model]; taken || model == name && r.qualified(name) {
+			continue
+		}
+		t.Model = model
+		r.targets[model] = t
+		if model == name {
+			r.bare = append(r.bare, name)
+		}
 	}
-	if _, taken := r.targets[name]; !taken {
-		r.targets[name] = Target{Provider: u.Provider, Upstream: u.Name, Model: name, Sent: sent}
-		r.bare = append(r.bare, name)
-	}
+}
+
+// qualified is whether a name begins with a provider's, so that it can only mean a model of that provider.
+func (r *Router) qualified(name string) bool {
+	provider, _, slash := strings.Cut(name, "/")
+	_, known := r.byName[provider]
+	return slash && known
 }
 
 // list makes the cards: bare discovered models first, then provider/model for the explicit ones.
@@ -93,7 +109,8 @@ func (r *Router) list(upstreams []Upstream) {
 	}
 	for _, u := range upstreams {
 		for _, m := range u.Explicit {
-			add(Card{ID: u.Name + "/" + m.Name, Owner: u.Name})
+			id := u.Name + "/" + m.Name
+			add(Card{ID: id, Created: r.targets[id].Created, Owner: u.Name})
 		}
 	}
 }
@@ -123,19 +140,17 @@ func (r *Router) Route(model string) (Target, error) {
 // Cards lists the models as callers see them. The slice is for reading.
 func (r *Router) Cards() []Card { return r.cards }
 
-// Card finds one model of the list, by any name that leads to it: the listed one, the bare one, or provider/model.
+// Card finds one model of the list, by any name that leads to it: the listed one, the bare one, or provider/model. The
+// errors are those of [Router.Route].
 func (r *Router) Card(model string) (Card, error) {
 	t, ok := r.targets[model]
 	if !ok {
+		if _, err := r.Route(model); err != nil {
+			return Card{}, err
+		}
 		return Card{}, &UnknownModelError{Model: model, Known: r.bare, Near: config.Nearest(model, r.bare)}
 	}
-	card := Card{ID: model, Owner: t.Upstream}
-	for _, c := range r.cards {
-		if c.ID == model {
-			card.Created = c.Created
-		}
-	}
-	return card, nil
+	return Card{ID: model, Created: t.Created, Owner: t.Upstream}, nil
 }
 
 // ModelFormatError is a name with a slash and nothing on one side of it.

@@ -65,7 +65,7 @@ func (k rejectionKey) other() rejectionKey {
 // reloadLabels are the labels of every result of a reload.
 func reloadLabels() map[string][]metric.AddOption {
 	labels := make(map[string][]metric.AddOption)
-	for _, result := range [...]string{"success", "unchanged", "failed", other} {
+	for _, result := range [...]string{"success", "unchanged", "failed"} {
 		labels[result] = []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("result", result)))}
 	}
 	return labels

@@ -161,16 +161,14 @@ func (m *Meters) Rejected(reason trace.Reason, group string) {
 	m.rejections.Add(context.Background(), 1, labels...)
 }
 
-// Reloaded counts a reload by its result ("success", "unchanged" or "failed"; any other is counted as
-// "__other__") and says what stands after it. A success sets the generation and its time; the content
+// Reloaded counts a reload by its result ("success", "unchanged" or "failed"; there is no
+// other) and says what stands after it. A success sets the generation and its time; the content
 // that runs already only clears a failure; a failure leaves both as they were.
 func (m *Meters) Reloaded(result string, generation uint64, at time.Time) {
 	ctx := context.Background()
-	labels, ok := m.reloadLabels[result]
-	if !ok {
-		labels = m.reloadLabels[other]
+	if labels, ok := m.reloadLabels[result]; ok {
+		m.reloads.Add(ctx, 1, labels...)
 	}
-	m.reloads.Add(ctx, 1, labels...)
 	switch result {
 	case "success":
 		m.generation.Record(ctx, int64(generation))

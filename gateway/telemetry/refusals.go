@@ -76,7 +76,7 @@ func (r *Refusals) Request(t *trace.Trace) {
 	if !r.log.Enabled(background, slog.LevelDebug) {
 		return
 	}
-	r.log.LogAttrs(background, slog.LevelDebug, "request",
+	line := []slog.Attr{
 		slog.String("request_id", t.ID),
 		slog.String("outcome", t.Outcome.String()),
 		slog.String("reason", string(t.Reason)),
@@ -91,9 +91,14 @@ func (r *Refusals) Request(t *trace.Trace) {
 		slog.Uint64("generation", t.Generation),
 		slog.Float64("duration_ms", milliseconds(t.Duration)),
 		slog.Float64("upstream_ms", milliseconds(t.Upstream)),
-		slog.Int64("input_tokens", t.Input),
-		slog.Int64("output_tokens", t.Output),
-	)
+	}
+	if t.Input >= 0 {
+		line = append(line, slog.Int64("input_tokens", t.Input))
+	}
+	if t.Output >= 0 {
+		line = append(line, slog.Int64("output_tokens", t.Output))
+	}
+	r.log.LogAttrs(background, slog.LevelDebug, "request", line...)
 }
 
 // Close writes what was counted and not yet told, and waits until nothing of it runs any more.

@@ -38,7 +38,7 @@ type Trace struct {
 	Path       string // without the query; cut at 256 bytes
 	Remote     netip.Addr
 	ClientID   string // empty: not known
-	Group      string // empty: none
+	Group      string // as the caller named it; empty: none
 	Model      string // the name the caller used
 	Provider   string
 	Fallback   string // the model that answered instead
@@ -66,6 +66,15 @@ func (t *Trace) Note(name Name, verdict Verdict, finding Finding) *Step {
 	s := &t.steps[t.count-1]
 	*s = Step{Name: name, Verdict: verdict, Finding: finding}
 	return s
+}
+
+// Tier is the group that the request counts for: none where the group itself was refused, so that no caller can
+// invent a row or a label.
+func (t *Trace) Tier() string {
+	if t.Reason == GroupInvalid {
+		return ""
+	}
+	return t.Group
 }
 
 // Steps are the steps noted so far, in order. The slice is the trace's own: it is for reading, and

@@ -9,7 +9,7 @@ import (
 )
 
 // maxPause bounds each wait of a slow answer.
-const maxPause = 10 * time.Second
+const maxPause = time.Minute
 
 // steer is what the last user message makes of the answer.
 type steer struct {
