@@ -114,6 +114,14 @@ func (c chart) peaks() string {
 	return s
 }
 
+// caption is peaks where there is little room.
+func (c chart) caption() string {
+	if c.peak.Requests < 10_000 && c.peak.Tokens < 10_000 {
+		return c.peaks()
+	}
+	return "peak " + Brief(c.peak.Requests) + " requests, " + Brief(c.peak.Tokens) + " tokens"
+}
+
 // alternative is the chart for those who do not see it.
 func (c chart) alternative(group string) string {
 	return group + ", last 60 minutes: " + traffic(c.sum) + "; " + c.peaks() + " in a minute"

@@ -12,6 +12,23 @@ import (
 // "3 min" stay on one line.
 const narrow = "\u202f"
 
+// Brief writes a number in five characters at the most, for where there is little room: 13694 is "13.7k".
+func Brief(n uint64) string {
+	if n < 10_000 {
+		return Count(n)
+	}
+	value, units := float64(n), "kMGTPE"
+	for i := range units {
+		if value /= 1000; value < 999.95 || i == len(units)-1 {
+			if value >= 99.95 {
+				return fmt.Sprintf("%.0f%c", value, units[i])
+			}
+			return fmt.Sprintf("%.1f%c", value, units[i])
+		}
+	}
+	return ""
+}
+
 // Count writes a number with its digits in groups of three: 1234567 is "1 234 567".
 func Count[N int | int64 | uint64](n N) string {
 	digits := fmt.Sprint(n)

@@ -12,6 +12,17 @@ import (
 // spaced writes the narrow no-break space of the pages as a plain one, to keep the tables readable.
 func spaced(s string) string { return strings.ReplaceAll(s, "\u202f", " ") }
 
+func TestBrief(t *testing.T) {
+	for n, want := range map[uint64]string{
+		0: "0", 9_999: "9 999", 10_000: "10.0k", 13_694: "13.7k", 99_949: "99.9k", 99_960: "100k", 999_499: "999k",
+		999_960: "1.0M", 1_234_567: "1.2M", 5_600_000_000: "5.6G", math.MaxUint64: "18.4E",
+	} {
+		if got := spaced(web.Brief(n)); got != want {
+			t.Errorf("Brief(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestCount(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 7: "7", 999: "999", 1000: "1 000", 1234567: "1 234 567", -1234: "-1 234", -999: "-999", math.MaxInt64: "9 223 372 036 854 775 807"} {
 		if got := spaced(web.Count(n)); got != want {
