@@ -5,13 +5,14 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"nexus/gateway/journal"
 )
 
 const (
-	wrongTokens     = 10          // from one address …
-	wrongWindow     = time.Minute // … within this time, and the address must wait
-	wrongAddresses  = 10_000      // how many addresses are remembered; the one that was wrong longest ago gives way
-	wrongPrefixBits = 64          // an IPv6 caller has a whole /64 to call from
+	wrongTokens    = 10          // from one address …
+	wrongWindow    = time.Minute // … within this time, and the address must wait
+	wrongAddresses = 10_000      // how many addresses are remembered; the one that was wrong longest ago gives way
 )
 
 // attempts remembers who sent wrong tokens within the last minute.
@@ -37,7 +38,7 @@ func newAttempts() *attempts {
 // refusal tells a guesser nothing. blocked is true for the one wrong token that fills the measure.
 func (a *attempts) judge(addr netip.Addr, right bool) (wait time.Duration, blocked bool) {
 	now := time.Now()
-	key := network(addr)
+	key := journal.Network(addr)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.forget(now)
@@ -78,14 +79,4 @@ func (a *attempts) forget(now time.Time) {
 
 func (a *attempts) drop(e *list.Element) {
 	delete(a.byAddr, a.recent.Remove(e).(*attempt).addr)
-}
-
-// network is what counts as one address: an IPv4 address, or the /64 around an IPv6 address.
-func network(addr netip.Addr) netip.Addr {
-	if addr = addr.Unmap().WithZone(""); addr.Is6() {
-		if p, err := addr.Prefix(wrongPrefixBits); err == nil {
-			return p.Addr()
-		}
-	}
-	return addr
 }

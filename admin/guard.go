@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nexus/config"
+	"nexus/gateway"
 )
 
 // token is the hash of a configured token; the zero token is none. Hashes have one length, so that
@@ -81,7 +82,7 @@ func (g *guard) judge(r *http.Request) (verdict entry, why string, wait time.Dur
 // try compares the token that r brings, by header or by form.
 func (g *guard) try(r *http.Request, text string) (entry, time.Duration) {
 	right := g.token.matches(text)
-	addr := peer(r)
+	addr := gateway.PeerAddress(r)
 	wait, blocked := g.attempts.judge(addr, right)
 	if blocked {
 		g.logger.Warn("too many wrong tokens", "key", g.key, "remote_address", addr.String(), "wait", wrongWindow)

@@ -7,17 +7,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-)
 
-// peer is the address of the socket's other end, unmapped and without zone; the zero Addr where it is no IP address.
-// No header has a say in it.
-func peer(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap().WithZone("")
-}
+	"nexus/gateway"
+)
 
 // distance says why r is not from a direct loopback caller; empty: it is from one.
 //
@@ -25,7 +17,7 @@ func peer(r *http.Request) netip.Addr {
 // name that it lets resolve to 127.0.0.1, which shows in Host, and a proxy on this machine calls for
 // strangers, which shows in the headers that it adds.
 func distance(r *http.Request) string {
-	if addr := peer(r); !addr.IsLoopback() {
+	if addr := gateway.PeerAddress(r); !addr.IsLoopback() {
 		if !addr.IsValid() {
 			return "The caller's address is not known."
 		}

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"nexus/gateway"
 	"nexus/web"
 )
 
@@ -49,7 +50,7 @@ func (v *visit) signIn() {
 		v.refuse(tooMany(v.w, wait))
 	case passed:
 		setCookie(v.w, v.r, v.guard.sessions.open(v.guard.token))
-		v.logger.Info("signed in to the admin", "remote_address", peer(v.r).String())
+		v.logger.Info("signed in to the admin", "remote_address", gateway.PeerAddress(v.r).String())
 		v.goTo(next)
 	default:
 		v.askForToken(http.StatusUnauthorized, next, "This is not the token.")

@@ -2,8 +2,10 @@ package config
 
 import "strings"
 
-// longestGuess is the longest word that is worth a guess; beyond it nobody mistyped a key.
-const longestGuess = 64
+const (
+	longestGuess = 64  // bytes of a word that is worth a guess; beyond it nobody mistyped a key
+	mostGuesses  = 256 // candidates that are looked at, since a caller's word may ask for a guess
+)
 
 // Nearest is the candidate that a mistyped word most likely meant, or "" where none comes close. Case does not count,
 // nor does writing - for _; of two that are equally near the first is taken.
@@ -12,9 +14,10 @@ func Nearest(got string, candidates []string) string {
 		return ""
 	}
 	best, least := "", 0
-	for _, c := range candidates {
+	got = plain(got)
+	for _, c := range candidates[:min(len(candidates), mostGuesses)] {
 		limit := max(1, min(len(c)/3, 3))
-		if d := distance(plain(got), plain(c), limit); d <= limit && d < len(c) && (best == "" || d < least) {
+		if d := distance(got, plain(c), limit); d <= limit && d < len(c) && (best == "" || d < least) {
 			best, least = c, d
 		}
 	}

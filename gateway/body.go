@@ -42,15 +42,15 @@ type bodies struct {
 	pool     sync.Pool
 }
 
-const (
-	smallBody  = 32 << 10 // the first buffer of a body
-	pooledBody = 1 << 20  // larger buffers are left to the garbage collector
-)
+// firstBuffer is the size of the buffer that a body begins in, and of all that are used again: a larger one would be
+// charged to the small request that gets it next.
+const firstBuffer = 32 << 10
 
-// body is one request's bytes. Its buffer is used again after release.
+// body is one request's bytes. Its buffer is used again after settle and release.
 type body struct {
 	bytes  []byte
 	held   int64 // counted in bodies.inFlight
+	begun  bool  // something of it was asked for, so a caller who waits to be told to go on has been told
 	whole  bool  // read to its end
 	broken bool  // broke off before it
 }
@@ -64,24 +64,32 @@ func (b *bodies) take(n, max int64) bool {
 	return false
 }
 
-// release gives the body's memory back.
-func (b *bodies) release(in *body) {
-	if in.held > 0 {
-		b.inFlight.Add(-in.held)
-		in.held = 0
-	}
-	if c := cap(in.bytes); c > 0 && c <= pooledBody {
+// settle gives the buffer back and counts what the decoded request keeps of it: its texts, for as long as it lasts.
+func (b *bodies) settle(in *body) {
+	size := int64(len(in.bytes))
+	b.inFlight.Add(size - in.held)
+	in.held = size
+	if cap(in.bytes) == firstBuffer {
 		kept := in.bytes[:0]
 		b.pool.Put(&kept)
 	}
 	in.bytes = nil
 }
 
+// release counts the body as gone.
+func (b *bodies) release(in *body) {
+	if in.bytes != nil {
+		b.settle(in)
+	}
+	b.inFlight.Add(-in.held)
+	in.held = 0
+}
+
 func (b *bodies) buffer() []byte {
 	if kept, ok := b.pool.Get().(*[]byte); ok {
 		return *kept
 	}
-	return make([]byte, 0, smallBody)
+	return make([]byte, 0, firstBuffer)
 }
 
 // read reads the whole body into in. Memory is counted as it is filled, not as it is announced: an announced
@@ -100,6 +108,7 @@ func (b *bodies) read(in *body, r *http.Request, conn deadliner, maxSize, maxMem
 		if err := conn.SetReadDeadline(earlier(time.Now().Add(bodyStall), end)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return errBodyBroken
 		}
+		in.begun = true
 		n, err := r.Body.Read(in.bytes[len(in.bytes):cap(in.bytes)])
 		in.bytes = in.bytes[:len(in.bytes)+n]
 		switch {
@@ -147,7 +156,7 @@ func bodyError(ctx context.Context, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errBodyBroken // the caller may still read, if it has only stopped writing
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return causeOf(ctx, ctx.Err())
 	}
 	return errBodyBroken
 }
@@ -185,7 +194,8 @@ func (in *body) discard(r *http.Request, conn deadliner) bool {
 	case in.broken:
 		_ = conn.SetReadDeadline(time.Now())
 		return false
-	case strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
+	case !in.begun && strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
+		_ = conn.SetReadDeadline(time.Now())
 		return false
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(discardTime))

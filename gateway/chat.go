@@ -10,9 +10,6 @@ import (
 	"nexus/gateway/trace"
 )
 
-// maxModel is the longest name of a model, in bytes.
-const maxModel = 256
-
 // chat answers a chat completion: read, decode, route, call, answer.
 func (s *Snapshot) chat(x *Exchange, _ string) error {
 	request, target, err := s.prepare(x)
@@ -46,11 +43,9 @@ func (s *Snapshot) prepare(x *Exchange) (*llm.Request, llm.Target, error) {
 		return nil, llm.Target{}, err
 	}
 	request, err := x.dialect.Decode(x.body.bytes)
+	s.gateway.bodies.settle(&x.body)
 	if err != nil {
 		return nil, llm.Target{}, err
-	}
-	if len(request.Model) > maxModel {
-		return nil, llm.Target{}, &llm.InvalidError{What: "model is longer than 256 bytes", Offset: -1}
 	}
 	x.trace.Model = request.Model
 	target, err := s.router.Route(request.Model)
@@ -75,12 +70,16 @@ func (s *Snapshot) complete(x *Exchange, target llm.Target, call *llm.Call) erro
 	return nil
 }
 
-// causeOf tells why a context ended, where that is what an error means.
+// causeOf tells why the request ended, where that is what an error means. A context of the provider's own that ended is
+// the provider's failure.
 func causeOf(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return context.Cause(ctx)
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return err
 	}
-	return err
+	if cause := context.Cause(ctx); errors.Is(cause, errShuttingDown) {
+		return cause
+	}
+	return errClientGone
 }
 
 // send writes the answer that x.out holds. That the caller no longer takes it is seen by the server, not here.
@@ -131,7 +130,7 @@ func (s *Snapshot) noteRouteFailure(x *Exchange, err error) {
 		step.Finding = trace.BodyTooSlow
 	case errors.Is(err, errShuttingDown):
 		step.Finding = trace.CutOff
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, errClientGone):
 		step.Finding = trace.Left
 	default:
 		step.Detail = err.Error()
@@ -149,7 +148,7 @@ func (s *Snapshot) noteProvider(x *Exchange, target llm.Target, err error) {
 		finding = trace.BadParameter
 	case errors.Is(err, errShuttingDown):
 		finding = trace.CutOff
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, errClientGone):
 		finding = trace.Left
 	}
 	step := x.trace.Note(trace.Provider, verdict, finding)

@@ -27,8 +27,8 @@ func compileAddressRule(cfg *config.ClientIP) addressRule {
 	return rule
 }
 
-// peerAddress is the other end of the socket, unmapped and without a zone, or the zero Addr where it has no IP.
-func peerAddress(r *http.Request) netip.Addr {
+// PeerAddress is the other end of the socket, which no header has a say in: unmapped and without a zone, or the zero Addr where it has no IP.
+func PeerAddress(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}

@@ -237,8 +237,20 @@ func TestTooManyHeaderFieldsAreRefused(t *testing.T) {
 	for range 101 {
 		many = append(many, "X-Many", "1")
 	}
-	if a := g.do(t, alice(hello, many...)); a.status != 431 {
+	a := g.do(t, alice(hello, many...))
+	if a.status != 431 {
 		t.Errorf("answered %d", a.status)
+	}
+	if tr := g.trace(t, a); tr.Reason != trace.RequestInvalid || tr.Outcome != trace.Rejected {
+		t.Errorf("trace: %s %s", tr.Outcome, tr.Reason)
+	}
+}
+
+func TestAHostIsNotRepeatedIntoACommand(t *testing.T) {
+	g := start(t, tiered)
+	answer, _ := g.raw(t, "GET /llm/v1/chat/completions HTTP/1.1\r\nHost: x;reboot&&(poweroff);y\r\nX-Client-ID: alice\r\nConnection: close\r\n\r\n", false)
+	if !strings.HasPrefix(answer, "HTTP/1.1 405") || strings.Contains(answer, "reboot") || !strings.Contains(answer, "curl http://127.0.0.1:") {
+		t.Errorf("answered %s", answer)
 	}
 }
 

@@ -95,11 +95,7 @@ func (s *Snapshot) exchange(next echo.HandlerFunc) echo.HandlerFunc {
 		x.begin(c, s.Generation)
 		x.dialect = s.dialect
 		defer s.finish(x)
-		err := s.tooManyFields(x)
-		if err == nil {
-			err = s.recovered(x, next)
-		}
-		if err != nil {
+		if err := s.recovered(x, next); err != nil {
 			s.refuse(x, err)
 		}
 		return nil
@@ -109,15 +105,12 @@ func (s *Snapshot) exchange(next echo.HandlerFunc) echo.HandlerFunc {
 // maxFields is how many header fields a request may have; net/http has no bound of its own.
 const maxFields = 100
 
-func (s *Snapshot) tooManyFields(x *Exchange) error {
+func tooManyFields(h http.Header) bool {
 	fields := 0
-	for _, values := range x.Request().Header {
+	for _, values := range h {
 		fields += len(values)
 	}
-	if fields > maxFields {
-		return errTooManyFields
-	}
-	return nil
+	return fields > maxFields
 }
 
 // recovered calls the handler and makes an error of a panic. Once the answer has begun there is no way to say

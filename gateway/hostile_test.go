@@ -167,3 +167,67 @@ func TestASlowStreamIsKeptAlive(t *testing.T) {
 		}
 	})
 }
+
+// TestAProviderThatFailsAsTheCallerIsConsoledIsStillTold fails a stream at the very moment at which its status would go out
+// without an event: the caller is told either way.
+func TestAProviderThatFailsAsTheCallerIsConsoledIsStillTold(t *testing.T) {
+	cfg := parse(t, tiered)
+	synctest.Test(t, func(t *testing.T) {
+		g, err := gateway.New(gateway.Options{Load: func() (*config.Config, config.Problems) { return cfg, nil }, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for range 200 {
+			request := httptest.NewRequest(http.MethodPost, "/llm/v1/chat/completions", strings.NewReader(streaming("slow:10s error:500")))
+			request.Header.Set("X-Client-ID", "alice")
+			answer := httptest.NewRecorder()
+			g.Handler().ServeHTTP(answer, request)
+			if answer.Code != 500 && !strings.Contains(answer.Body.String(), "event: error") {
+				t.Fatalf("%d %q", answer.Code, answer.Body)
+			}
+		}
+		kill, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = g.Run(kill, kill)
+	})
+}
+
+// TestAnUploadThatWasAskedForAndIsTooLargeSeesItsStatus waits to be told to go on, and then sends too much.
+func TestAnUploadThatWasAskedForAndIsTooLargeSeesItsStatus(t *testing.T) {
+	g := start(t, strings.Replace(tiered, "[server]", "[server]\nmax_body_size = \"1MiB\"", 1))
+	patient := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: 5 * time.Second}, Timeout: 20 * time.Second}
+	for range 5 {
+		request, err := http.NewRequest(http.MethodPost, g.url+"/llm/v1/chat/completions", spaces(16<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Client-ID", "alice")
+		request.Header.Set("Expect", "100-continue")
+		response, err := patient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("answered %s", response.Status)
+		}
+	}
+}
+
+// TestASmallRequestPaysForItselfAlone has large requests go before small ones that last, which must not be charged for the
+// buffers of the large.
+func TestASmallRequestPaysForItselfAlone(t *testing.T) {
+	g := start(t, strings.Replace(tiered, "[server]", "[server]\nmax_body_size = \"4MiB\"\nmax_body_memory = \"6MiB\"", 1))
+	large := strings.Replace(hello, "Hello", strings.Repeat("x", 900<<10), 1)
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
+	for range 40 {
+		if a := g.do(t, alice(large)); a.status != 200 {
+			t.Fatalf("large: %d %s", a.status, a.err.Code)
+		}
+		g.open(t, ctx, "slow:30ms "+strings.Repeat("word ", 20))
+	}
+}

@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 const (
@@ -55,7 +53,7 @@ func listen(address string, live *live, logger *slog.Logger) (*door, error) {
 	base, cut := context.WithCancelCause(context.Background())
 	d := &door{
 		configured: address,
-		listener:   l,
+		listener:   capListener(l.(*net.TCPListener), maxConnections),
 		cut:        cut,
 		served:     make(chan error, 1),
 		silent:     make(map[net.Conn]time.Time),
@@ -116,7 +114,7 @@ func (d *door) shutdown(ctx context.Context) error {
 
 // serve answers until the door is closed.
 func (d *door) serve() {
-	d.served <- d.server.Serve(netutil.LimitListener(d.listener, maxConnections))
+	d.served <- d.server.Serve(d.listener)
 }
 
 // Address is where the gateway listens, with the port that it really got. Empty before the start.

@@ -7,6 +7,9 @@ import (
 	"nexus/gateway/trace"
 )
 
+// maxModel is the longest name of a model, in bytes; the dialect holds those in bodies to the same.
+const maxModel = 256
+
 // listModels answers with the models that callers may name.
 func (s *Snapshot) listModels(x *Exchange, _ string) error {
 	x.trace.Note(trace.Route, trace.Passed, trace.Listed)

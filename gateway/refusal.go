@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,6 +27,7 @@ const (
 // The states that end a request and are no fault of its content.
 var (
 	errShuttingDown  = errors.New("the process is stopping")
+	errClientGone    = errors.New("the caller went away")
 	errTooManyFields = errors.New("more than 100 header fields")
 	errPanicked      = errors.New("a bug in Nexus")
 )
@@ -190,7 +190,7 @@ func classifyState(err error) refusal {
 		r := answer(trace.ShuttingDown, 503, typeAPI, "shutting_down", "The server is shutting down; please try again")
 		r.failed, r.retryAfter = true, time.Second
 		return r
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, errClientGone):
 		r := answer(trace.ClientGone, statusClientGone, typeAPI, "client_gone", "The caller went away")
 		r.failed = true
 		return r

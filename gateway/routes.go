@@ -54,6 +54,11 @@ func (s *Snapshot) enter(p *protocol) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := c.(*Exchange)
 		m := s.arrive(x, p)
+		if tooManyFields(x.Request().Header) {
+			x.trace.Note(trace.CORS, trace.Skipped, trace.NotConfigured)
+			x.trace.Note(trace.Route, trace.Failed, trace.BadBody).Detail = errTooManyFields.Error()
+			return errTooManyFields
+		}
 		if err := s.crossOrigin(x, m); err != nil {
 			return err
 		}
@@ -76,7 +81,7 @@ func (s *Snapshot) arrive(x *Exchange, p *protocol) match {
 	r := x.Request()
 	m := p.find(r.URL)
 	x.traced, x.dialect, x.trace.Path = true, p.dialect, m.path
-	x.trace.Remote = s.address.of(r, peerAddress(r))
+	x.trace.Remote = s.address.of(r, PeerAddress(r))
 	x.route = p.prefix + "/*"
 	if m.endpoint != nil {
 		x.route = m.endpoint.route
@@ -97,7 +102,7 @@ func (s *Snapshot) crossOrigin(x *Exchange, m match) error {
 // identify finds out who calls.
 func (s *Snapshot) identify(x *Exchange) error {
 	r := x.Request()
-	client, err := s.identifier.Identify(identity.Evidence{Header: r.Header, Peer: peerAddress(r)}, &x.trace)
+	client, err := s.identifier.Identify(identity.Evidence{Header: r.Header, Peer: PeerAddress(r)}, &x.trace)
 	x.trace.ClientID, x.trace.Group = client.ID, client.Group
 	return err
 }
@@ -135,10 +140,15 @@ func (s *Snapshot) wrongMethod(x *Exchange, e *endpoint) error {
 // url is how this caller reaches us, as far as it is safe to repeat.
 func (s *Snapshot) url(r *http.Request) string {
 	host := r.Host
-	if host == "" || len(host) > 128 || strings.ContainsAny(host, "'\"\\ <>`$") {
+	if host == "" || len(host) > 128 || strings.ContainsFunc(host, notInHost) {
 		host = s.gateway.Address()
 	}
 	return "http://" + host
+}
+
+// notInHost is whether a character has no place in the host of a command that people copy into a shell.
+func notInHost(c rune) bool {
+	return c > 127 || !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]", c)
 }
 
 func (s *Snapshot) exampleModel() string {

@@ -27,14 +27,9 @@ func (s *Snapshot) stream(x *Exchange, target llm.Target, call *llm.Call) error 
 
 	for event, err := range target.Provider.Stream(ctx, call) {
 		if err != nil {
-			return s.breakOff(x, out, encoder, causeOf(ctx, err))
+			return breakOff(x, out, encoder, causeOf(ctx, err))
 		}
-		if x.trace.FirstToken == 0 {
-			x.trace.FirstToken = time.Since(x.trace.Time)
-		}
-		if event.Kind == llm.EventUsage {
-			x.trace.Input, x.trace.Output = event.Usage.Input, event.Usage.Output
-		}
+		x.note(event)
 		if out.write(func(b []byte) []byte { return encoder.Event(b, event) }) != nil {
 			return gone(ctx)
 		}
@@ -47,8 +42,8 @@ func (s *Snapshot) stream(x *Exchange, target llm.Target, call *llm.Call) error 
 
 // breakOff ends a stream that cannot go on. Before its first byte the error is answered like any other; after it,
 // the caller is told by an event, since a clean end would pass for a whole answer.
-func (s *Snapshot) breakOff(x *Exchange, out *eventWriter, encoder llm.Encoder, err error) error {
-	if !out.begun() || errors.Is(err, context.Canceled) {
+func breakOff(x *Exchange, out *eventWriter, encoder llm.Encoder, err error) error {
+	if !out.silence() || errors.Is(err, errClientGone) {
 		return err
 	}
 	failure := classify(err).Failure
@@ -57,12 +52,24 @@ func (s *Snapshot) breakOff(x *Exchange, out *eventWriter, encoder llm.Encoder, 
 	return err
 }
 
+// note keeps what an event says of the answer.
+func (x *Exchange) note(event llm.Event) {
+	switch event.Kind {
+	case llm.EventText, llm.EventToolCall:
+		if x.trace.FirstToken == 0 {
+			x.trace.FirstToken = time.Since(x.trace.Time)
+		}
+	case llm.EventUsage:
+		x.trace.Input, x.trace.Output = event.Usage.Input, event.Usage.Output
+	}
+}
+
 // gone is why a caller could not be written to.
 func gone(ctx context.Context) error {
 	if cause := context.Cause(ctx); errors.Is(cause, errShuttingDown) {
 		return cause
 	}
-	return context.Canceled
+	return errClientGone
 }
 
 // eventWriter writes server-sent events, and a comment where there are none for long. The timer writes, too, so
@@ -73,6 +80,7 @@ type eventWriter struct {
 	flusher flusher
 	buffer  []byte
 	started bool
+	silent  bool // no more keep-alives
 	err     error
 	timer   *time.Timer
 }
@@ -112,7 +120,9 @@ func (out *eventWriter) send(frames []byte) {
 	if _, out.err = out.w.Write(frames); out.err == nil {
 		out.err = out.flusher.FlushError()
 	}
-	out.timer.Reset(keepAlive)
+	if !out.silent {
+		out.timer.Reset(keepAlive)
+	}
 }
 
 // The headers of a stream, shared like jsonContent. The last one keeps a reverse proxy from collecting events.
@@ -126,23 +136,23 @@ var (
 func (out *eventWriter) idle() {
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	if out.timer != nil {
+	if !out.silent {
 		out.send([]byte(": keep-alive\n\n"))
 	}
 }
 
-// begun is whether the caller has been sent anything.
-func (out *eventWriter) begun() bool {
+// silence ends the keep-alives and tells whether the caller has been sent anything: both at once, so that none can begin
+// an answer which is then refused.
+func (out *eventWriter) silence() (begun bool) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
+	out.silent = true
+	out.timer.Stop()
 	return out.started
 }
 
 // stop ends the keep-alives and gives the buffer back. Nothing is written afterwards.
 func (out *eventWriter) stop() []byte {
-	out.mu.Lock()
-	defer out.mu.Unlock()
-	out.timer.Stop()
-	out.timer = nil
+	out.silence()
 	return out.buffer
 }

@@ -64,13 +64,15 @@ func TestEventsAreFlushedAsTheyCome(t *testing.T) {
 
 func TestACallerWhoLeavesEndsItsRequest(t *testing.T) {
 	g := start(t, tiered)
-	ctx, leave := context.WithCancel(context.Background())
 	before := runtime.NumGoroutine()
-	response, _ := g.open(t, ctx, "slow:200ms")
-	leave()
-	tr := g.trace(t, answered{header: response.Header})
-	if tr.Outcome != trace.Failure || tr.Reason != trace.ClientGone {
-		t.Errorf("trace: %s %s", tr.Outcome, tr.Reason)
+	for range 30 {
+		ctx, leave := context.WithCancel(context.Background())
+		response, _ := g.open(t, ctx, "slow:50ms")
+		leave()
+		tr := g.trace(t, answered{header: response.Header})
+		if tr.Outcome != trace.Failure || tr.Reason != trace.ClientGone {
+			t.Fatalf("trace: %s %s", tr.Outcome, tr.Reason)
+		}
 	}
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before+4; {
 		if time.Now().After(deadline) {

@@ -107,6 +107,11 @@ func flood(address, header string, n int) error {
 // were left out.
 func checkFloodLog(t *testing.T, log string, took time.Duration) {
 	t.Helper()
+	for _, reason := range []string{"client_id_missing", "group_invalid"} {
+		if !regexp.MustCompile(`reason=` + reason + ` suppressed=\d+`).MatchString(log) {
+			t.Errorf("nothing is said of the suppressed refusals for %s", reason)
+		}
+	}
 	lines := strings.Count(log, "\n")
 	if most := int(took.Seconds()+2) * 2 * 12; lines > most {
 		t.Errorf("%d lines in %v, want at most %d", lines, took, most)

@@ -56,11 +56,22 @@ func serve(s *settings) error {
 
 // obey does what the signals ask: reload; drain and stop; and at the second time, stop at once.
 func obey(signals <-chan os.Signal, g *gateway.Gateway, stop, kill func()) {
+	// A reload may take its time, and must not keep a signal to stop from being heard; one that is asked for meanwhile
+	// comes after it, and more are the same one.
+	reloads := make(chan struct{}, 1)
+	go func() {
+		for range reloads {
+			_ = g.Reload(journal.CauseSIGHUP) // told in the log
+		}
+	}()
 	stopping := false
 	for s := range signals {
 		switch {
 		case s == syscall.SIGHUP:
-			_ = g.Reload(journal.CauseSIGHUP) // told in the log
+			select {
+			case reloads <- struct{}{}:
+			default:
+			}
 		case stopping:
 			kill()
 		default:

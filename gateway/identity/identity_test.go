@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -139,4 +140,29 @@ func TestAMissingIDNamesWhatIsThereAndNoValue(t *testing.T) {
 	if !strings.Contains(says, "Authorization, X-Other") || strings.Contains(says, "s3cret") {
 		t.Errorf("sentence %q", says)
 	}
+}
+
+// TestAShortIDKeepsNoLongHeader: what is cut off an id must not stay in memory for as long as its trace.
+func TestAShortIDKeepsNoLongHeader(t *testing.T) {
+	id := identity.Compile(tiered())
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	var kept []identity.Client
+	for range 300 {
+		var tr trace.Trace
+		client, err := id.Identify(identity.Evidence{Header: headers("X-Client-ID", strings.Repeat("\u2003", 30_000)+"bob")}, &tr)
+		if err != nil || client.ID != "bob" {
+			t.Fatal(client, err)
+		}
+		kept = append(kept, client)
+	}
+	if grown := int64(heap()) - int64(before); grown > 4<<20 {
+		t.Errorf("%d ids keep %d KiB", len(kept), grown>>10)
+	}
+	runtime.KeepAlive(kept)
 }

@@ -44,7 +44,7 @@ func (s *source) find(ev Evidence, trusted []netip.Prefix, tr *trace.Trace) (str
 	values := ev.Header[s.header]
 	value := ""
 	if len(values) > 0 {
-		value = strings.TrimSpace(values[0])
+		value = trimmed(values[0])
 	}
 	switch {
 	case len(values) == 0:
@@ -65,6 +65,15 @@ func (s *source) find(ev Evidence, trusted []netip.Prefix, tr *trace.Trace) (str
 	step := tr.Note(s.step, trace.Passed, trace.Found)
 	step.Source, step.Key, step.Value = trace.Header, s.name, value
 	return value, nil
+}
+
+// trimmed cuts surrounding white space. What is cut goes: a short id must not keep a long header in memory for as
+// long as its trace is.
+func trimmed(value string) string {
+	if cut := strings.TrimSpace(value); len(cut) < len(value) {
+		return strings.Clone(cut[:min(len(cut), maxValue+1)])
+	}
+	return value
 }
 
 // examine tells what speaks against a value. A repeated header is refused also where its values are

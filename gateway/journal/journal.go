@@ -75,12 +75,12 @@ func (j *Journal) Add(t *trace.Trace) {
 	case t.ClientID != "":
 		j.known.add(j.seq, origin{reason: t.Reason, client: t.ClientID}, t)
 	default:
-		j.unknown.add(j.seq, origin{reason: t.Reason, network: network(t.Remote)}, t)
+		j.unknown.add(j.seq, origin{reason: t.Reason, network: Network(t.Remote)}, t)
 	}
 }
 
-// network is what an address counts as: itself, or for IPv6 its /64, which one caller has whole.
-func network(a netip.Addr) netip.Addr {
+// Network is what an address counts as: itself, or for IPv6 its /64, which one caller has whole.
+func Network(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if !a.Is6() {
 		return a

@@ -144,7 +144,7 @@ type Request struct {
 	Route    string        // the template that answered, never the path itself
 	Status   int           // of the answer
 	Group    string        // a group that was validated; empty: none
-	Duration time.Duration // from the first byte of the request to the last of the answer
+	Duration time.Duration // from when its header was read until its answer was handed to the server
 }
 
 // Request measures one answered request.

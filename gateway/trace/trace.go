@@ -48,7 +48,7 @@ type Trace struct {
 	Status     int
 	Duration   time.Duration
 	Upstream   time.Duration // time spent at the provider; 0: not called
-	FirstToken time.Duration // until the provider's first event; 0: not streamed
+	FirstToken time.Duration // until the first piece of the answer; 0: not streamed
 	Input      int64         // tokens of the prompt; -1: not known
 	Output     int64         // tokens of the answer; -1: not known
 	DecidedBy  Decision

@@ -16,7 +16,7 @@ import (
 
 // What a request may hold at most. A model's and a tool's name come back in answers.
 const (
-	maxModel  = 512    // bytes
+	maxModel  = 256    // bytes
 	maxName   = 128    // bytes of the name of a tool or a schema
 	maxList   = 10_000 // messages, parts, tools, calls
 	maxStops  = 4

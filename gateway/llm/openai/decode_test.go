@@ -160,7 +160,7 @@ func TestWhatTheEndpointDoesNotTakeIsRefused(t *testing.T) {
 		"an empty model":           {`{"model":"","messages":[{"role":"user","content":"hi"}]}`, "model must be a non-empty string"},
 		"a model in capitals":      {`{"MODEL":"m","messages":[{"role":"user","content":"hi"}]}`, "model must be a non-empty string"},
 		"a model that is a number": {`{"model":1}`, "model must be a string"},
-		"a long model":             {`{"model":"` + long + `","messages":[{"role":"user","content":"hi"}]}`, "model must be at most 512 bytes long"},
+		"a long model":             {`{"model":"` + long + `","messages":[{"role":"user","content":"hi"}]}`, "model must be at most 256 bytes long"},
 		"no messages":              {`{"model":"m"}`, "messages must be a non-empty array"},
 		"empty messages":           {said(``), "messages must be a non-empty array"},
 		"messages of null":         {`{"model":"m","messages":null}`, "messages must be a non-empty array"},
