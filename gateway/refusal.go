@@ -227,6 +227,7 @@ func (s *Snapshot) refuse(x *Exchange, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	if x.Response().Committed {
+		t.Status = x.Response().Status
 		return
 	}
 	h := x.Response().Header()

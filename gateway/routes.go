@@ -55,7 +55,6 @@ func (s *Snapshot) enter(p *protocol) echo.HandlerFunc {
 		x := c.(*Exchange)
 		m := s.arrive(x, p)
 		if tooManyFields(x.Request().Header) {
-			x.trace.Note(trace.CORS, trace.Skipped, trace.NotConfigured)
 			x.trace.Note(trace.Route, trace.Failed, trace.BadBody).Detail = errTooManyFields.Error()
 			return errTooManyFields
 		}

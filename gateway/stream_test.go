@@ -108,8 +108,8 @@ func TestAnOverrunDrainTellsItsStreams(t *testing.T) {
 		t.Errorf("the drain ended with %v", err)
 	}
 	g.done <- nil
-	if tr := g.trace(t, answered{header: response.Header}); tr.Reason != trace.ShuttingDown || tr.Outcome != trace.Failure {
-		t.Errorf("trace: %s %s", tr.Outcome, tr.Reason)
+	if tr := g.trace(t, answered{header: response.Header}); tr.Reason != trace.ShuttingDown || tr.Outcome != trace.Failure || tr.Status != 200 {
+		t.Errorf("trace: %s %s %d", tr.Outcome, tr.Reason, tr.Status)
 	}
 }
 
