@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -109,7 +110,7 @@ func (s *Snapshot) noteRouteFailure(x *Exchange, err error) {
 	step.Took = x.lap()
 	switch {
 	case errors.As(err, &invalid):
-		step.Detail = invalid.What
+		step.Detail = cmp.Or(invalid.Kept, invalid.What)
 	case errors.As(err, &unsupported):
 		step.Detail = unsupported.Error()
 	case errors.As(err, &kind):

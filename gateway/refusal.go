@@ -85,7 +85,9 @@ func classify(err error) refusal {
 	case errors.As(err, &provider):
 		return classifyProvider(provider)
 	case errors.As(err, &invalid):
-		return answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", "Invalid request: "+invalid.What)
+		r := answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", "Invalid request: "+invalid.What)
+		r.kept = "Invalid request: " + cmp.Or(invalid.Kept, invalid.What)
+		return r
 	case errors.As(err, &unsupported):
 		r := answer(trace.ParameterUnsupported, 400, typeInvalidRequest, "unsupported_parameter", "Invalid request: "+unsupported.Error())
 		r.Param = unsupported.Param

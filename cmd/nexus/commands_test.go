@@ -127,6 +127,8 @@ func TestStartFailures(t *testing.T) {
 		{"an unknown log style", []string{"-c", path, "--log-style", "bold"}, "bold"},
 		{"an unknown log level in a check", []string{"check", "-c", path, "--log", "loud"}, "loud"},
 		{"an unknown command", []string{"sreve"}, "serve"},
+		{"an unknown shell", []string{"completion", "tcsh"}, "tcsh"},
+		{"help for an unknown command", []string{"help", "sreve"}, "serve"},
 		{"a bad address in a flag", []string{"-c", path, "-l", "8000"}, "--listen-address"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -49,7 +49,35 @@ func commands(stdout, stderr io.Writer) *cobra.Command {
 		s.command("healthcheck", "Ask the running instance whether it is healthy", healthcheck, true),
 		s.command("version", "Print the version, the commit and the Go version", version, false),
 	)
+	strict(root)
 	return root
+}
+
+// strict has the commands that cobra brings refuse a word that they do not know, as ours do: a script must not take the
+// help for what it asked for.
+func strict(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.RunE = func(c *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return fmt.Errorf("unknown shell %q; there are bash, zsh, fish and powershell", args[0])
+				}
+				return c.Help()
+			}
+			c.Args = cobra.ArbitraryArgs
+		case "help":
+			c.Run, c.RunE = nil, func(_ *cobra.Command, args []string) error {
+				found, rest, err := root.Find(args)
+				if err != nil || len(rest) > 0 {
+					return knownCommand(root, args)
+				}
+				return found.Help()
+			}
+		}
+	}
 }
 
 // knownCommand refuses a word that is no command, and says which one may have been meant.

@@ -47,8 +47,10 @@ type Failure struct {
 
 // InvalidError is a request that is not what the endpoint takes.
 type InvalidError struct {
-	// What is wrong, for the caller: may name fields, holds none of their content.
+	// What is wrong, for the caller: may name fields, holds nothing of their content.
 	What string
+	// Kept is What without a word of the request, for the trace and the log; empty: What has none.
+	Kept string
 	// Offset is the byte at which it was noticed; -1: not a matter of one byte.
 	Offset int
 }

@@ -12,6 +12,7 @@
 package jsonscan
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -58,9 +59,14 @@ type Error struct {
 	Offset int
 	// What is the mistake in words; of the body it repeats no more than the first 64 bytes of a name.
 	What string
+
+	plain string // What without a word of the body; empty: it has none
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s (byte %d)", e.What, e.Offset) }
+
+// Plain is Error without a word of the body, for whoever keeps it.
+func (e *Error) Plain() string { return fmt.Sprintf("%s (byte %d)", cmp.Or(e.plain, e.What), e.Offset) }
 
 // Scan checks the whole body, which must be one object, and finds its members. The error is an [*Error].
 // A body without escaped names and without objects of more than 16 members costs no allocation.
@@ -161,7 +167,7 @@ func (s *scanner) member(i, depth int, seen *names) (int, *Error) {
 		name = unescape(name)
 	}
 	if !seen.add(name) {
-		return i, &Error{Offset: i, What: "the name " + quote(name) + " occurs twice"}
+		return i, &Error{Offset: i, What: "the name " + quote(name) + " occurs twice", plain: "a name occurs twice"}
 	}
 	if i = s.space(end + 1); i == len(s.body) {
 		return i, endsEarly(i)

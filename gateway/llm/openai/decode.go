@@ -27,9 +27,10 @@ const (
 // Decode reads the body of a chat completion. See [llm.Dialect] for its errors.
 func (Dialect) Decode(body []byte) (*llm.Request, error) {
 	if _, err := jsonscan.Scan(body); err != nil {
-		invalid := &llm.InvalidError{What: "the request body cannot be read as JSON: " + err.Error(), Offset: -1}
+		const unreadable = "the request body cannot be read as JSON: "
+		invalid := &llm.InvalidError{What: unreadable + err.Error(), Offset: -1}
 		if e, ok := errors.AsType[*jsonscan.Error](err); ok {
-			invalid.Offset = e.Offset
+			invalid.Kept, invalid.Offset = unreadable+e.Plain(), e.Offset
 		}
 		return nil, invalid
 	}
