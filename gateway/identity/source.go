@@ -119,14 +119,23 @@ func (s *source) noteNone(finding trace.Finding, ev Evidence, tr *trace.Trace) {
 	}
 }
 
-// headerNames are the names of the request's headers, sorted, as many and as long as a sentence can bear.
+// common is whether a header is on every other request and no place for an identity.
+func common(name string) bool {
+	switch name {
+	case "Accept", "Accept-Encoding", "Accept-Language", "Connection", "Content-Length", "Content-Type", "User-Agent", "X-Request-Id":
+		return true
+	}
+	return false
+}
+
+// headerNames are the names of the request's uncommon headers, sorted, as many and as long as a sentence can bear.
 func headerNames(ev Evidence) []string {
 	names := make([]string, 0, maxNames)
 	for _, name := range slices.Sorted(maps.Keys(ev.Header)) {
 		if len(names) == maxNames {
 			break
 		}
-		if len(name) <= 64 {
+		if len(name) <= 64 && !common(name) {
 			names = append(names, name)
 		}
 	}
