@@ -84,6 +84,9 @@ func startWith(t testing.TB, load func() (*config.Config, config.Problems)) *run
 		Load:   load,
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Grace:  -1,
+		Surfaces: func(*gateway.Gateway, *config.Config) (pages, metrics http.Handler) {
+			return http.HandlerFunc(operator), http.HandlerFunc(operator)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +108,19 @@ func startWith(t testing.TB, load func() (*config.Config, config.Problems)) *run
 		}
 	})
 	return r
+}
+
+// operator stands in for the pages and the metrics, and breaks when it is asked to.
+func operator(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Query().Get("panic") {
+	case "late":
+		_, _ = io.WriteString(w, "half an ")
+		_ = http.NewResponseController(w).Flush()
+		panic("c4nary")
+	case "early":
+		panic("c4nary")
+	}
+	_, _ = io.WriteString(w, "operator at "+r.URL.Path)
 }
 
 // call is one request of a test.
