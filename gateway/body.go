@@ -191,8 +191,7 @@ func (in *body) discard(r *http.Request, conn deadliner) bool {
 	switch {
 	case in.whole || r.Body == nil || r.Body == http.NoBody:
 		return true
-	case in.broken:
-		_ = conn.SetReadDeadline(time.Now())
+	case in.broken: // ended, or past its deadline: there is nothing to wait for
 		return false
 	case !in.begun && strings.EqualFold(r.Header.Get("Expect"), "100-continue"):
 		_ = conn.SetReadDeadline(time.Now())

@@ -156,3 +156,23 @@ func TestACallerWhoWaitsToGoOnIsRefusedAtOnce(t *testing.T) {
 		t.Errorf("answered %d, close %t", response.StatusCode, response.Close)
 	}
 }
+
+// TestEveryByteCountedIsGivenBack ends requests in every way that touches their bodies.
+func TestEveryByteCountedIsGivenBack(t *testing.T) {
+	g := start(t, strings.Replace(tiered, "[server]", "[server]\nmax_body_size = \"1MiB\"\nmax_body_memory = \"1100KiB\"", 1))
+	for range 20 {
+		for _, body := range []string{hello, "{", strings.Replace(hello, "Hello", strings.Repeat("x", 900<<10), 1), strings.Repeat(" ", 1<<20+1), strings.Repeat("[", 500<<10)} {
+			g.do(t, alice(body))
+		}
+		g.do(t, chat(hello))
+		post(t, g.url, spaces(1<<20+1), "X-Client-ID", "alice")
+	}
+	a := g.do(t, alice(hello))
+	g.trace(t, a)
+	for deadline := time.Now().Add(5 * time.Second); g.InFlight() != 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are still counted", g.InFlight())
+		}
+		<-time.After(time.Millisecond)
+	}
+}
