@@ -60,6 +60,7 @@ func (a *Address) parse(text string) *mistake {
 		return &mistake{what: "is a unix socket, and Nexus listens on TCP alone", fix: addressForm}
 	}
 	if _, rest, ok := strings.Cut(text, "://"); ok {
+		rest = rest[strings.LastIndexByte(rest, '@')+1:]
 		return &mistake{what: "is a URL, not an address", fix: addressForm, near: "write " + quote(strings.TrimRight(rest, "/"))}
 	}
 	host, port, err := net.SplitHostPort(text)

@@ -9,7 +9,7 @@ package config
 type Config struct {
 	Server    Server    `toml:"server"`
 	LLM       LLM       `toml:"llm"`
-	Admin     Admin     `toml:"admin"`
+	Admin     Admin     `toml:"admin" guard:"enabled = false"`
 	Telemetry Telemetry `toml:"telemetry"`
 
 	origin origin
@@ -29,6 +29,9 @@ func (c *Config) Line(key string) int { return c.origin.lines[key].Line }
 // Has reports whether the file itself says key, a value or a table.
 func (c *Config) Has(key string) bool { _, ok := c.origin.lines[key]; return ok }
 
+// Text is the file without its secrets.
+func (c *Config) Text() *Text { return c.origin.text }
+
 // Warnings are the problems of the file that do not keep it from being served, in file order.
 func (c *Config) Warnings() Problems { return c.origin.warnings }
 
@@ -38,7 +41,23 @@ type origin struct {
 	hash     string
 	lines    map[string]Position
 	warnings Problems
+	text     *Text
+	// hidden are the keys whose values came from the environment, overridden those that something else
+	// than the file decided.
+	hidden     map[string]bool
+	overridden map[string]From
 }
+
+// From is where a value comes from.
+type From string
+
+// The places where a value can come from.
+const (
+	FromFile        From = "file"
+	FromEnvironment From = "environment" // by {{ env.NAME }}, or a variable in the file's place
+	FromFlag        From = "flag"
+	FromDefault     From = "default"
+)
 
 // Position is a place in the file. Lines and columns count from 1; the zero Position is "not in the file".
 type Position struct{ Line, Column int }

@@ -14,7 +14,7 @@ import (
 )
 
 func TestShippedFileHasNoProblem(t *testing.T) {
-	cfg, problems := config.Load("../nexus.toml", config.Overlay{})
+	cfg, problems := open("../nexus.toml")
 	if cfg == nil || len(problems) > 0 {
 		t.Fatalf("problems:\n%v", problems)
 	}
@@ -163,7 +163,7 @@ func field(cfg *config.Config, key string) any {
 	return v.Interface()
 }
 
-func read(t *testing.T, name string) string {
+func read(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {

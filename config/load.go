@@ -4,10 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"reflect"
@@ -24,20 +22,28 @@ type Overlay struct {
 	ListenAddressFrom string
 }
 
-// Load reads and checks the file at path, symbolic links followed, with the process's environment. The
-// *Config is nil if any problem is an error; the problems are then all errors and warnings of the file,
-// otherwise its warnings.
-func Load(path string, over Overlay) (*Config, Problems) {
-	text, problem := read(path)
-	if problem != nil {
-		return nil, Problems{*problem}
-	}
-	return Parse(path, text, over, os.LookupEnv)
+// Draft is a configuration as it was read: one that can be served, or one with mistakes, each of them told.
+type Draft struct {
+	// Config is nil if any problem is an error.
+	Config *Config
+	// Problems are all errors and warnings of the file, in its order.
+	Problems Problems
+	// Hash is that of [Config.Hash], also of a file with mistakes. Empty: the file could not be read.
+	Hash string
+	// Text is the file without its secrets. Nil: the file could not be read.
+	Text *Text
 }
 
-// Parse is Load for a text that is already read: file is its name in problems, env looks up environment
-// variables (nil: there are none).
+// Parse reads and checks a text: file is its name in problems, env looks up environment variables (nil:
+// there are none). The *Config is nil if any problem is an error; the problems are then all errors and warnings
+// of the file, otherwise its warnings.
 func Parse(file string, text []byte, over Overlay, env func(string) (string, bool)) (*Config, Problems) {
+	d := ParseDraft(file, text, over, env)
+	return d.Config, d.Problems
+}
+
+// ParseDraft is [Parse] with all that is known of a text that has mistakes.
+func ParseDraft(file string, text []byte, over Overlay, env func(string) (string, bool)) Draft {
 	r := newReading(file, over, env)
 	if r.parse(string(text)) {
 		r.decode()
@@ -45,11 +51,15 @@ func Parse(file string, text []byte, over Overlay, env func(string) (string, boo
 		r.check()
 	}
 	r.problems.sort()
-	if r.problems.HasErrors() {
-		return nil, r.problems
+	d := Draft{Problems: r.problems, Hash: r.hash(text), Text: newText(string(text))}
+	if !r.problems.HasErrors() {
+		r.cfg.origin = origin{
+			file: file, hash: d.Hash, lines: r.at, hidden: r.hidden, warnings: r.problems,
+			overridden: r.overridden(), text: d.Text,
+		}
+		d.Config = r.cfg
 	}
-	r.cfg.origin = origin{file: file, hash: r.hash(text), lines: r.at, warnings: r.problems}
-	return r.cfg, r.problems
+	return d
 }
 
 // Probe is as much of the listen address and of the liveness endpoint as the file at path says, for
@@ -63,44 +73,6 @@ func Probe(path string, over Overlay) (addr Address, healthPath Path, enabled bo
 	r.overlay()
 	s := r.cfg.Server
 	return s.ListenAddress, s.Health.Path, s.Health.Enabled
-}
-
-// read reads a file that is not too large to be a configuration.
-func read(path string) ([]byte, *Problem) {
-	fail := func(what, fix string) ([]byte, *Problem) {
-		return nil, &Problem{File: path, What: what, Fix: fix}
-	}
-	const other = "name another file with --config or NEXUS_CONFIG_PATH"
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fail("the file does not exist", other)
-	case err != nil:
-		return fail("the file cannot be found: "+reason(err), other)
-	case info.IsDir():
-		return fail("this is a directory", "name the file in it")
-	case !info.Mode().IsRegular():
-		return fail("this is not a regular file", other)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return fail("the file cannot be read: "+reason(err), "let the user that runs Nexus read it")
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return fail("the file cannot be read: "+reason(err), "let the user that runs Nexus read it")
-	}
-	return text, nil
-}
-
-// reason is the system's word for an error, without the path, which the problem says already.
-func reason(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		err = pathErr.Err
-	}
-	return err.Error()
 }
 
 // reading is one file on its way to a Config.
@@ -198,6 +170,18 @@ func (r *reading) overlay() {
 	r.hidden[key] = !isFlag
 	if _, said := r.at[key]; said {
 		r.warn(key, "is overridden by "+from, "remove one of the two")
+	}
+}
+
+// overridden says which keys have their value from a flag or a variable.
+func (r *reading) overridden() map[string]From {
+	switch from := r.over.ListenAddressFrom; {
+	case from == "":
+		return nil
+	case strings.HasPrefix(from, "-"):
+		return map[string]From{"server.listen_address": FromFlag}
+	default:
+		return map[string]From{"server.listen_address": FromEnvironment}
 	}
 }
 

@@ -20,6 +20,12 @@ func save(t *testing.T, text string) string {
 	return path
 }
 
+// open loads the file at path.
+func open(path string) (*config.Config, config.Problems) {
+	d := config.NewFile(path, config.Overlay{}).Load()
+	return d.Config, d.Problems
+}
+
 func TestLoadReadsTheFile(t *testing.T) {
 	path := save(t, "[admin]\ntraces = 7\n"+provider)
 	link := filepath.Join(t.TempDir(), "link.toml")
@@ -27,7 +33,7 @@ func TestLoadReadsTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []string{path, link} {
-		cfg, problems := config.Load(p, config.Overlay{})
+		cfg, problems := open(p)
 		if cfg == nil || len(problems) > 0 {
 			t.Fatalf("problems: %v", problems)
 		}
@@ -49,7 +55,7 @@ func TestLoadSaysWhyAFileCannotBeRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg, problems := config.Load(tt.path, config.Overlay{})
+			cfg, problems := open(tt.path)
 			if cfg != nil || len(problems) != 1 || problems[0].Warning || problems.Error() != tt.path+": "+tt.want {
 				t.Errorf("problems: %v", problems)
 			}
@@ -63,7 +69,7 @@ func TestLoadSaysWhyAFileCannotBeRead(t *testing.T) {
 		if err := os.Chmod(path, 0); err != nil {
 			t.Fatal(err)
 		}
-		if _, problems := config.Load(path, config.Overlay{}); !strings.Contains(problems.Error(), "the file cannot be read: permission denied") {
+		if _, problems := open(path); !strings.Contains(problems.Error(), "the file cannot be read: permission denied") {
 			t.Errorf("problems: %v", problems)
 		}
 	})

@@ -1,10 +1,6 @@
 package config
 
-import (
-	"strconv"
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // What a file may be at most. Each bound is far above what anybody writes, and keeps a hostile file from
 // taking time or memory that grows faster than its size.
@@ -33,10 +29,7 @@ type located struct {
 // locate finds the keys of a TOML text. It knows just enough of the grammar to tell keys from values, and
 // stops at the first thing it does not understand: what is wrong there, the parser says better.
 func locate(text string) *located {
-	s := &scanner{
-		text: text, at: Position{1, 1}, implied: map[string]bool{}, arrays: map[string]int{},
-		located: located{keys: map[string]Position{}},
-	}
+	s := newScanner(text)
 	if strings.HasPrefix(text, "\ufeff") {
 		s.off, s.seen = len("\ufeff"), len("\ufeff")
 	}
@@ -56,11 +49,23 @@ type scanner struct {
 	names   []string // its names
 	implied map[string]bool
 	arrays  map[string]int // arrays of tables, and how many tables each has so far
+
+	begun   int  // where the last statement began, or the end of the text: there was none any more
+	marking bool // gather spans, and stop at words that are no values
+	spans   []span
+}
+
+func newScanner(text string) *scanner {
+	return &scanner{
+		text: text, at: Position{1, 1}, implied: map[string]bool{}, arrays: map[string]int{},
+		located: located{keys: map[string]Position{}},
+	}
 }
 
 // statement scans one header or one pair with the line end behind it.
 func (s *scanner) statement() bool {
 	s.skipBlank()
+	s.begun = s.off
 	switch {
 	case s.end():
 		return false
@@ -79,10 +84,13 @@ func (s *scanner) tableHeader() bool {
 	at := s.position()
 	s.off++
 	array := s.accept('[')
+	start := s.off
 	names, ok := s.key()
+	end := s.off
 	if !ok || !s.accept(']') || array && !s.accept(']') {
 		return false
 	}
+	s.mark(spanKey, start, end, names, 0)
 	s.last, s.header, s.lastAt = names, len(names), at
 	key := ""
 	for i, name := range names {
@@ -107,12 +115,14 @@ func (s *scanner) tableHeader() bool {
 
 // pair scans "key = value" in the table at the given path.
 func (s *scanner) pair(table string, within []string, top bool) bool {
-	at := s.position()
+	at, start := s.position(), s.off
 	names, ok := s.key()
+	end := s.off
 	if !ok || !s.accept('=') {
 		return false
 	}
 	path := append(within[:len(within):len(within)], names...)
+	s.mark(spanKey, start, end, path, len(within))
 	if len(path) > maxDepth {
 		return s.exceed("nests deeper than 32 tables", at)
 	}
@@ -138,9 +148,14 @@ func (s *scanner) value(key string, path []string) bool {
 	if s.end() {
 		return false
 	}
+	start := s.off
 	switch s.peek() {
 	case '"', '\'':
-		return s.skipString()
+		ok := s.skipString()
+		if ok {
+			s.mark(spanString, start, s.off, path, 0)
+		}
+		return ok
 	case '[':
 		return s.list(key, path)
 	case '{':
@@ -151,8 +166,12 @@ func (s *scanner) value(key string, path []string) bool {
 	if n < 0 {
 		n = len(s.text) - s.off
 	}
+	if n == 0 || s.marking && !isPlausible(s.text[start:start+n]) {
+		return false
+	}
 	s.off += n
-	return n > 0
+	s.mark(spanWord, start, s.off, path, 0)
+	return true
 }
 
 func (s *scanner) list(key string, path []string) bool {
@@ -261,128 +280,4 @@ func (s *scanner) record(key string, at Position, implied bool) bool {
 func (s *scanner) exceed(what string, at Position) bool {
 	s.excess, s.excessAt = what, at
 	return false
-}
-
-func (s *scanner) end() bool  { return s.off >= len(s.text) }
-func (s *scanner) peek() byte { return s.text[s.off] }
-
-func (s *scanner) accept(c byte) bool {
-	if s.end() || s.peek() != c {
-		return false
-	}
-	s.off++
-	return true
-}
-
-// position is the place of the next byte. It counts on from where it was asked last, so that a file of
-// one long line does not cost the square of its length.
-func (s *scanner) position() Position {
-	for ; s.seen < s.off; s.seen++ {
-		switch c := s.text[s.seen]; {
-		case c == '\n':
-			s.at = Position{s.at.Line + 1, 1}
-		case utf8.RuneStart(c):
-			s.at.Column++
-		}
-	}
-	return s.at
-}
-
-func (s *scanner) skipSpace() {
-	for !s.end() && (s.peek() == ' ' || s.peek() == '\t') {
-		s.off++
-	}
-}
-
-// skipBlank skips space, line ends and comments.
-func (s *scanner) skipBlank() {
-	for !s.end() {
-		switch s.peek() {
-		case ' ', '\t', '\r', '\n':
-			s.off++
-		case '#':
-			if n := strings.IndexByte(s.text[s.off:], '\n'); n >= 0 {
-				s.off += n
-			} else {
-				s.off = len(s.text)
-			}
-		default:
-			return
-		}
-	}
-}
-
-func (s *scanner) skipString() bool {
-	quote := s.text[s.off : s.off+1]
-	if strings.HasPrefix(s.text[s.off:], strings.Repeat(quote, 3)) {
-		s.off += 3
-		return s.skipLines(quote[0])
-	}
-	return s.skipLine(quote[0])
-}
-
-// skipLine skips a string of one line.
-func (s *scanner) skipLine(quote byte) bool {
-	for s.off++; !s.end() && s.peek() != '\n'; s.off++ {
-		switch {
-		case s.peek() == quote:
-			s.off++
-			return true
-		case s.peek() == '\\' && quote == '"':
-			s.off++
-		}
-	}
-	return false
-}
-
-// skipLines skips the rest of a string of several lines. Up to two quotes may stand before the closing three.
-func (s *scanner) skipLines(quote byte) bool {
-	for !s.end() {
-		run := 0
-		for run < 5 && s.accept(quote) {
-			run++
-		}
-		switch {
-		case run >= 3:
-			return true
-		case run > 0:
-		case s.peek() == '\\' && quote == '"':
-			s.off += 2
-		default:
-			s.off++
-		}
-	}
-	return false
-}
-
-// unescape resolves the escapes of a quoted key.
-func unescape(text string) (string, bool) {
-	if !strings.Contains(text, `\`) {
-		return text, true
-	}
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		if text[i] != '\\' {
-			b.WriteByte(text[i])
-			continue
-		}
-		if i++; i >= len(text) {
-			return "", false
-		}
-		if j := strings.IndexByte(`btnfre"\`, text[i]); j >= 0 {
-			b.WriteByte("\b\t\n\f\r\x1b\"\\"[j])
-			continue
-		}
-		digits := map[byte]int{'x': 2, 'u': 4, 'U': 8}[text[i]]
-		if digits == 0 || i+digits >= len(text) {
-			return "", false
-		}
-		r, err := strconv.ParseUint(text[i+1:i+1+digits], 16, 32)
-		if err != nil {
-			return "", false
-		}
-		b.WriteRune(rune(r))
-		i += digits
-	}
-	return b.String(), true
 }

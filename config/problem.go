@@ -131,7 +131,7 @@ func (r *report) warn(key, what, fix string) { r.add(key, what, fix, true) }
 func (r *report) add(key, what, fix string, warning bool) {
 	at := r.position(key)
 	r.problems = append(r.problems, Problem{
-		File: r.file, Key: key, Line: at.Line, Column: at.Column, What: what, Fix: fix, Warning: warning,
+		File: r.file, Key: maskUserinfo(key), Line: at.Line, Column: at.Column, What: what, Fix: fix, Warning: warning,
 	})
 }
 
@@ -177,8 +177,10 @@ func (r *report) show(key, value string) string {
 // shownBytes is how much of a value a message repeats.
 const shownBytes = 80
 
-// quote is text as a message repeats it: on one line, without control characters, and not endless.
+// quote is text as a message repeats it: on one line, without control characters, without the user information
+// of a URL, and not endless.
 func quote(text string) string {
+	text = maskUserinfo(text)
 	if len(text) <= shownBytes {
 		return fmt.Sprintf("%q", text)
 	}

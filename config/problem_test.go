@@ -166,3 +166,23 @@ func TestProblemsAreSplitByWeight(t *testing.T) {
 		t.Errorf("as an error: %q", got)
 	}
 }
+
+func TestNoMessageRepeatsThePasswordOfAURL(t *testing.T) {
+	for _, line := range []string{
+		`server.listen_address = "https://user:s3cret@host:8000"`,
+		`server.health.path = "https://user:s3cret@host/health"`,
+		`server.client_ip.trusted_proxies = ["redis://:s3cret@h"]`,
+		`server.client_identification = {client_id.http_header = "x", group_id.http_header = "y", validation.group_values = ["https://u:s3cret@h", "https://u:s3cret@h"]}`,
+		`llm.providers."https://user:s3cret@host".type = "demo"`,
+		`llm.providers.demo.type = "https://user:s3cret@host"`,
+	} {
+		_, problems := config.Parse("nexus.toml", []byte(line+"\n"), config.Overlay{}, nil)
+		text := problems.Error()
+		for _, p := range problems {
+			text += p.What + p.Fix
+		}
+		if !problems.HasErrors() || strings.Contains(text, "s3cret") {
+			t.Errorf("%s:\n%s", line, text)
+		}
+	}
+}

@@ -16,7 +16,7 @@ type Server struct {
 
 	Health               Health               `toml:"health"`
 	ClientIP             ClientIP             `toml:"client_ip"`
-	ClientIdentification ClientIdentification `toml:"client_identification"`
+	ClientIdentification ClientIdentification `toml:"client_identification" guard:"enabled = false"`
 }
 
 // Health is the table server.health: the probes of an orchestrator. On without a table.
@@ -38,18 +38,18 @@ type ClientIP struct {
 	XForwardedForTrustedHops *int `toml:"x_forwarded_for_trusted_hops"`
 	// TrustedProxies are the peers from which either header is believed. Empty: from every peer,
 	// which only a loopback listener may say.
-	TrustedProxies []netip.Prefix `toml:"trusted_proxies"`
+	TrustedProxies []netip.Prefix `toml:"trusted_proxies" guard:"[]"`
 }
 
 // ClientIdentification is the table server.client_identification: who calls, and in which tier.
 type ClientIdentification struct {
 	Enabled bool `toml:"enabled"`
 	// ClientID says where the caller's id is found. Needed.
-	ClientID Source `toml:"client_id"`
+	ClientID Source `toml:"client_id" guard:"http_header = \"\""`
 	// GroupID says where the caller's tier is found. The zero value: callers have no tier.
-	GroupID Source `toml:"group_id"`
+	GroupID Source `toml:"group_id" guard:"http_header = \"\""`
 	// TrustedSources are the peers from which identity headers are believed. Empty: from every peer.
-	TrustedSources []netip.Prefix `toml:"trusted_sources"`
+	TrustedSources []netip.Prefix `toml:"trusted_sources" guard:"[]"`
 	Validation     Validation     `toml:"validation"`
 }
 
@@ -62,5 +62,5 @@ type Source struct {
 // Validation is the table server.client_identification.validation.
 type Validation struct {
 	// GroupValues are the tiers that exist; any other is refused. Needed with group_id.
-	GroupValues []string `toml:"group_values"`
+	GroupValues []string `toml:"group_values" guard:"[]"`
 }

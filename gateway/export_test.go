@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+
+	"nexus/gateway/llm"
 )
 
 // Handler is what stands behind the door.
@@ -17,3 +19,17 @@ func CapListener(l *net.TCPListener, most int) net.Listener { return capListener
 
 // BoundedHandler is what net/http logs through.
 func BoundedHandler(h slog.Handler) slog.Handler { return &boundedHandler{Handler: h} }
+
+// Provider is the open provider called name, of the live generation.
+func (g *Gateway) Provider(name string) llm.Provider {
+	s := g.live.acquire()
+	defer s.release()
+	target, err := s.router.Route(name + "/any")
+	if err != nil {
+		return nil
+	}
+	return target.Provider
+}
+
+// Shared is how many resources generations hold together.
+func (g *Gateway) Shared() int { return g.pool.Len() }

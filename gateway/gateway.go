@@ -7,7 +7,6 @@
 package gateway
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 
 	"nexus/config"
 	"nexus/gateway/journal"
+	"nexus/gateway/shared"
 	"nexus/gateway/telemetry"
 	"nexus/gateway/trace"
 )
@@ -25,7 +25,7 @@ import (
 // Options are what a Gateway is made from.
 type Options struct {
 	// Load reads the configuration, whole, each time one is wanted. Needed.
-	Load func() (*config.Config, config.Problems)
+	Load func() config.Draft
 	// Logger takes the log. Needed.
 	Logger *slog.Logger
 	// Version is what the admin shows.
@@ -46,6 +46,7 @@ type Gateway struct {
 	journal  *journal.Journal
 	meters   *telemetry.Meters
 	refusals *telemetry.Refusals
+	pool     shared.Pool
 	bodies   bodies
 	door     *door
 	started  time.Time
@@ -56,6 +57,8 @@ type Gateway struct {
 
 	mu         sync.Mutex // one reload at a time
 	generation uint64     // of the newest snapshot
+
+	watching atomic.Pointer[watching]
 }
 
 // The states of a process, as /ready tells them.
@@ -100,6 +103,7 @@ func (g *Gateway) Status() Status {
 		StartedAt:       g.started,
 		Version:         g.options.Version,
 		LastReloadError: g.journal.LastReloadError(),
+		Watching:        g.watchProblem(),
 	}
 	if s := g.live.acquire(); s != nil {
 		defer s.release()
@@ -109,73 +113,6 @@ func (g *Gateway) Status() Status {
 		}
 	}
 	return status
-}
-
-// Start loads the configuration for the first time and opens the door. After an error nothing is left
-// open; [config.Problems] are the file's.
-func (g *Gateway) Start() error { return g.Reload(journal.CauseStart) }
-
-// Reload loads the configuration and, if it has no mistake, makes it the live one. Whatever is wrong leaves
-// the running one alone and is told in the journal, the log and the metrics, and returned. Reloads run one at a time.
-func (g *Gateway) Reload(cause journal.Cause) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	cfg, problems := g.options.Load()
-	if problems.HasErrors() {
-		return g.reloadFailed(cause, "", problems.Errors())
-	}
-	if s := g.live.current.Load(); s != nil && s.config.Hash() == cfg.Hash() {
-		g.reloaded(cause, journal.ResultUnchanged, cfg)
-		return nil
-	}
-	next, err := g.open(Compile(cfg))
-	if err != nil {
-		return g.reloadFailed(cause, cfg.Hash(), err)
-	}
-	g.swap(next)
-	g.reloaded(cause, journal.ResultSuccess, cfg)
-	return nil
-}
-
-// swap makes a snapshot the live one. Nothing in it can fail, and nothing after it.
-func (g *Gateway) swap(next *Snapshot) {
-	admin := &next.config.Admin
-	g.journal.Resize(admin.Traces, admin.Rejections)
-	g.generation = next.Generation
-	if old := g.live.current.Swap(next); old != nil {
-		old.release()
-	}
-}
-
-func (g *Gateway) reloaded(cause journal.Cause, result journal.Result, cfg *config.Config) {
-	now := time.Now()
-	g.journal.AddReload(journal.Reload{Generation: g.generation, Time: now, Cause: cause, Result: result, Hash: cfg.Hash()})
-	g.meters.Reloaded(string(result), g.generation, now)
-	g.logger.Info("configuration loaded", "result", string(result), "cause", string(cause), "generation", g.generation,
-		"file", cfg.File(), "hash", cfg.Hash()[:12])
-	for _, w := range cfg.Warnings() {
-		g.logger.Warn("configuration warning", "file", w.File, "line", w.Line, "key", w.Key, "problem", w.What, "fix", w.Fix)
-	}
-}
-
-func (g *Gateway) reloadFailed(cause journal.Cause, hash string, err error) error {
-	now := time.Now()
-	g.journal.AddReload(journal.Reload{
-		Generation: g.generation, Time: now, Cause: cause, Result: journal.ResultFailed, Hash: hash, Err: err.Error(),
-	})
-	g.meters.Reloaded(string(journal.ResultFailed), g.generation, now)
-	if cause == journal.CauseStart {
-		return err // whoever starts the process tells it, and ends
-	}
-	var problems config.Problems
-	if !errors.As(err, &problems) {
-		g.logger.Warn("reload refused; what ran before runs on", "cause", string(cause), "generation", g.generation, "err", err)
-	}
-	for _, p := range problems {
-		g.logger.Warn("reload refused; what ran before runs on", "cause", string(cause), "generation", g.generation,
-			"file", p.File, "line", p.Line, "key", p.Key, "problem", p.What, "fix", p.Fix)
-	}
-	return err
 }
 
 // record keeps what happened to a request that has ended.

@@ -70,14 +70,19 @@ func parse(t testing.TB, text string) *config.Config {
 	return cfg
 }
 
+// drafted is a configuration as a source would give it.
+func drafted(cfg *config.Config) config.Draft {
+	return config.Draft{Config: cfg, Problems: cfg.Warnings(), Hash: cfg.Hash(), Text: cfg.Text()}
+}
+
 // start runs a gateway with a configuration until the test ends.
 func start(t testing.TB, text string) *running {
 	t.Helper()
 	cfg := parse(t, text)
-	return startWith(t, func() (*config.Config, config.Problems) { return cfg, nil })
+	return startWith(t, func() config.Draft { return drafted(cfg) })
 }
 
-func startWith(t testing.TB, load func() (*config.Config, config.Problems)) *running {
+func startWith(t testing.TB, load func() config.Draft) *running {
 	t.Helper()
 	log := &lines{}
 	g, err := gateway.New(gateway.Options{

@@ -135,7 +135,7 @@ func TestAnIdleProcessAskedTwiceSaysSo(t *testing.T) {
 func TestASlowStreamIsKeptAlive(t *testing.T) {
 	cfg := parse(t, tiered)
 	synctest.Test(t, func(t *testing.T) {
-		g, err := gateway.New(gateway.Options{Load: func() (*config.Config, config.Problems) { return cfg, nil }, Logger: slog.New(slog.DiscardHandler)})
+		g, err := gateway.New(gateway.Options{Load: func() config.Draft { return drafted(cfg) }, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +173,7 @@ func TestASlowStreamIsKeptAlive(t *testing.T) {
 func TestAProviderThatFailsAsTheCallerIsConsoledIsStillTold(t *testing.T) {
 	cfg := parse(t, tiered)
 	synctest.Test(t, func(t *testing.T) {
-		g, err := gateway.New(gateway.Options{Load: func() (*config.Config, config.Problems) { return cfg, nil }, Logger: slog.New(slog.DiscardHandler)})
+		g, err := gateway.New(gateway.Options{Load: func() config.Draft { return drafted(cfg) }, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,13 +46,13 @@ func TestEachKeyTakesEffectLive(t *testing.T) {
 		t.Run(tt.key, func(t *testing.T) {
 			configs := [2]*config.Config{parse(t, tiered), parse(t, tt.edited)}
 			var edited atomic.Int32
-			g := startWith(t, func() (*config.Config, config.Problems) { return configs[edited.Load()], nil })
+			g := startWith(t, func() config.Draft { return drafted(configs[edited.Load()]) })
 			if a := g.do(t, tt.call); a.status != tt.before {
 				t.Errorf("before: %d, want %d: %s", a.status, tt.before, a.body)
 			}
 			edited.Store(1)
-			if err := g.Reload(journal.CauseSIGHUP); err != nil {
-				t.Fatal(err)
+			if r := g.Reload(journal.CauseSIGHUP); r.Result != journal.ResultSuccess {
+				t.Fatal(r.Errors)
 			}
 			if a := g.do(t, tt.call); a.status != tt.after {
 				t.Errorf("after: %d, want %d: %s", a.status, tt.after, a.body)
@@ -71,11 +71,11 @@ func TestTheRingsFollowTheFile(t *testing.T) {
 func TestAnotherAddressNeedsARestart(t *testing.T) {
 	configs := [2]*config.Config{parse(t, tiered), parse(t, strings.Replace(tiered, "127.0.0.1:0", "127.0.0.1:1", 1))}
 	var edited atomic.Int32
-	g := startWith(t, func() (*config.Config, config.Problems) { return configs[edited.Load()], nil })
+	g := startWith(t, func() config.Draft { return drafted(configs[edited.Load()]) })
 	edited.Store(1)
-	err := g.Reload(journal.CauseSIGHUP)
-	if err == nil || !strings.Contains(err.Error(), "nexus.toml:3") || !strings.Contains(err.Error(), "needs a restart") {
-		t.Errorf("reload: %v", err)
+	r := g.Reload(journal.CauseSIGHUP)
+	if said := r.Errors.Error(); r.Result != journal.ResultFailed || !strings.Contains(said, "nexus.toml:3") || !strings.Contains(said, "needs a restart") {
+		t.Errorf("reload: %s: %s", r.Result, said)
 	}
 	if s := g.Status(); s.Generation != 1 || s.LiveGenerations != 1 || s.LastReloadError == "" {
 		t.Errorf("status %+v", s)

@@ -3,8 +3,6 @@ package gateway
 import (
 	"nexus/config"
 	"nexus/gateway/identity"
-	"nexus/gateway/llm"
-	"nexus/gateway/llm/demo"
 )
 
 // Plan is a configuration made ready: matchers and tables, and nothing that is connected, started or
@@ -13,7 +11,7 @@ type Plan struct {
 	config     *config.Config
 	identifier *identity.Identifier
 	address    addressRule
-	providers  []llm.Upstream
+	providers  []provider
 }
 
 // Compile makes the plan that a checked configuration asks for. It is pure: no network, no goroutine, no socket.
@@ -24,17 +22,4 @@ func Compile(cfg *config.Config) *Plan {
 		address:    compileAddressRule(&cfg.Server.ClientIP),
 		providers:  compileProviders(cfg),
 	}
-}
-
-// compileProviders lists the providers in file order, which decides who answers a bare model name.
-func compileProviders(cfg *config.Config) []llm.Upstream {
-	var providers []llm.Upstream
-	for name, p := range cfg.LLM.Providers.All() {
-		upstream := llm.Upstream{Name: name, Provider: demo.New()}
-		for model, m := range p.Models.All() {
-			upstream.Explicit = append(upstream.Explicit, llm.Alias{Name: model, Sent: m.Rename})
-		}
-		providers = append(providers, upstream)
-	}
-	return providers
 }

@@ -1,9 +1,9 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -23,11 +23,9 @@ type Snapshot struct {
 	router   *llm.Router
 	dialect  llm.Dialect // of errors outside any protocol
 	handler  http.Handler
+	shares   []func()     // give back what generations share
 	refs     atomic.Int64 // born at 1: the gateway's own reference
 }
-
-// discoverTime is how long a provider may take to list its models while a snapshot opens.
-const discoverTime = 5 * time.Second
 
 // open turns a plan into a snapshot: the one place of assembly. After an error nothing is left open.
 func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
@@ -36,32 +34,21 @@ func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
 		Generation: g.generation + 1,
 		gateway:    g,
 		loadedAt:   time.Now(),
-		router:     openRouter(plan.providers),
 		dialect:    openai.Dialect{},
 	}
 	s.refs.Store(1)
+	s.router = llm.NewRouter(s.borrowProviders(&g.pool))
 	var pages, metrics http.Handler
 	if g.options.Surfaces != nil {
 		pages, metrics = g.options.Surfaces(g, plan.config)
 	}
 	s.handler = s.routes(pages, metrics)
 	if err := g.openDoor(plan.config); err != nil {
+		s.giveBack()
 		return nil, err
 	}
 	g.generations.Add(1)
 	return s, nil
-}
-
-// openRouter asks each provider for its models. One that does not answer has none; it never keeps a snapshot from opening.
-func openRouter(plan []llm.Upstream) *llm.Router {
-	ctx, cancel := context.WithTimeout(context.Background(), discoverTime)
-	defer cancel()
-	upstreams := make([]llm.Upstream, len(plan))
-	for i, u := range plan {
-		u.Discovered, _ = u.Provider.Models(ctx)
-		upstreams[i] = u
-	}
-	return llm.NewRouter(upstreams)
 }
 
 // openDoor opens the door at the start. Later the address must be the same.
@@ -86,4 +73,14 @@ func (g *Gateway) openDoor(cfg *config.Config) error {
 }
 
 // close ends what belongs to this generation alone. The last reference calls it, once.
-func (s *Snapshot) close() { s.gateway.generations.Add(-1) }
+func (s *Snapshot) close() {
+	s.giveBack()
+	s.gateway.generations.Add(-1)
+}
+
+// giveBack returns what the snapshot borrowed, the last first.
+func (s *Snapshot) giveBack() {
+	for _, share := range slices.Backward(s.shares) {
+		share()
+	}
+}

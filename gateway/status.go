@@ -19,4 +19,6 @@ type Status struct {
 	Model string
 	// LastReloadError says why the file on disk is not what runs; empty: it is.
 	LastReloadError string
+	// Watching says why changes of the file are noticed seconds late; empty: they are noticed at once.
+	Watching string
 }

@@ -41,7 +41,7 @@ func TestSoakEachRequestSeesOneGeneration(t *testing.T) {
 	}
 	configs := [2]*config.Config{parse(t, generation("A")), parse(t, generation("B"))}
 	var next atomic.Int64
-	g := startWith(t, func() (*config.Config, config.Problems) { return configs[next.Load()%2], nil })
+	g := startWith(t, func() config.Draft { return drafted(configs[next.Load()%2]) })
 
 	stop, swapped := make(chan struct{}), 0
 	var wait sync.WaitGroup
@@ -67,8 +67,8 @@ func TestSoakEachRequestSeesOneGeneration(t *testing.T) {
 	end := time.Now().Add(time.Minute)
 	for ; swapped < swaps || served.Load() < requests && time.Now().Before(end); swapped++ {
 		next.Add(1)
-		if err := g.Reload(journal.CauseSIGHUP); err != nil {
-			t.Fatal(err)
+		if r := g.Reload(journal.CauseSIGHUP); r.Result != journal.ResultSuccess {
+			t.Fatal(r.Errors)
 		}
 	}
 	close(stop)

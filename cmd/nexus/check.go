@@ -11,7 +11,8 @@ func check(s *settings) error {
 	if _, err := s.logger(); err != nil {
 		return err
 	}
-	cfg, problems := s.load()
+	draft := s.file().Load()
+	cfg, problems := draft.Config, draft.Problems
 	for _, p := range problems {
 		fmt.Fprintln(s.stdout, p)
 	}

@@ -22,8 +22,9 @@ func serve(s *settings) error {
 		return err
 	}
 	operator := admin.New(admin.Options{Logger: logger})
+	file := s.file()
 	g, err := gateway.New(gateway.Options{
-		Load:    s.load,
+		Load:    file.Load,
 		Logger:  logger,
 		Version: build().version,
 		Surfaces: func(g *gateway.Gateway, cfg *config.Config) (pages, metrics http.Handler) {
@@ -46,6 +47,7 @@ func serve(s *settings) error {
 	}
 	s.announce(g, logger)
 	go obey(signals, g, stop, killNow)
+	go file.Watch(ctx, func() { g.Reload(journal.CauseFile) }, g.Watching)
 	if err := g.Run(ctx, kill); err != nil {
 		logger.Error("stopped", "err", err)
 		return errTold
@@ -61,7 +63,7 @@ func obey(signals <-chan os.Signal, g *gateway.Gateway, stop, kill func()) {
 	reloads := make(chan struct{}, 1)
 	go func() {
 		for range reloads {
-			_ = g.Reload(journal.CauseSIGHUP) // told in the log
+			g.Reload(journal.CauseSIGHUP) // what came of it is told in the log
 		}
 	}()
 	stopping := false

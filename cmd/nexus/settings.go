@@ -61,8 +61,8 @@ func (s *settings) overlay() config.Overlay {
 	return config.Overlay{}
 }
 
-func (s *settings) load() (*config.Config, config.Problems) {
-	return config.Load(s.configPath(), s.overlay())
+func (s *settings) file() *config.File {
+	return config.NewFile(s.configPath(), s.overlay())
 }
 
 func (s *settings) logLevel() string { return cmp.Or(s.logFlag, os.Getenv("NEXUS_LOG"), "info") }

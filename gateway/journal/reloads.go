@@ -1,14 +1,18 @@
 package journal
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"nexus/config"
 )
 
 const (
-	maxReloads     = 100     // how many reloads are remembered
-	maxReloadError = 1 << 16 // bytes of one error that are kept
+	maxReloads      = 100     // how many reloads are remembered
+	maxReloadErrors = 50      // problems of one of them that are kept
+	maxReloadText   = 1 << 16 // bytes of one diff that are kept
 )
 
 // Cause is what started a reload.
@@ -39,20 +43,38 @@ type Reload struct {
 	Cause      Cause
 	Result     Result
 	Hash       string // of what was read; empty if it could not be read
-	Err        string // of a failed one: what is wrong, without secrets; what is over 64 KiB is cut off
+	// Diff is what was read against what ran before, without secrets; empty: nothing changed, or there was
+	// nothing before. What is over 64 KiB is cut off.
+	Diff string
+	// Errors are the mistakes of a failed one, in the order of the file: at least one. After the first 50, one
+	// more says how many there were.
+	Errors config.Problems
 }
 
-// AddReload notes a reload that has ended. The last 100 are kept.
-func (j *Journal) AddReload(r Reload) {
-	if len(r.Err) > maxReloadError {
-		r.Err = strings.ToValidUTF8(r.Err[:maxReloadError], "") + " …"
+// AddReload notes a reload that has ended, and gives what is kept of it. The last 100 are.
+func (j *Journal) AddReload(r Reload) Reload {
+	if n := len(r.Errors) - maxReloadErrors; n > 0 {
+		r.Errors = append(slices.Clone(r.Errors[:maxReloadErrors]), config.Problem{
+			File: r.Errors[0].File, What: fmt.Sprintf("the file has %d more mistakes", n), Fix: "mend these first",
+		})
 	}
+	r.Diff = cut(r.Diff)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.reloads) >= maxReloads {
 		j.reloads = slices.Delete(j.reloads, 0, 1)
 	}
 	j.reloads = append(j.reloads, r)
+	return r
+}
+
+// cut bounds a diff, between two lines.
+func cut(diff string) string {
+	if len(diff) <= maxReloadText {
+		return diff
+	}
+	end := strings.LastIndexByte(diff[:maxReloadText], '\n') + 1
+	return strings.Clone(diff[:end]) + "… the rest is not kept\n"
 }
 
 // Reloads lists the last reloads, newest first.
@@ -64,17 +86,22 @@ func (j *Journal) Reloads() []Reload {
 	return all
 }
 
-// LastReloadError says why the file is not what runs: the error of the newest reload if that failed,
-// else nothing.
-func (j *Journal) LastReloadError() string {
+// LastReload is the newest reload; the zero Reload if there was none.
+func (j *Journal) LastReload() Reload {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.reloads) == 0 {
-		return ""
+		return Reload{}
 	}
-	last := j.reloads[len(j.reloads)-1]
+	return j.reloads[len(j.reloads)-1]
+}
+
+// LastReloadError says why the file is not what runs: the errors of the newest reload if that failed,
+// else nothing.
+func (j *Journal) LastReloadError() string {
+	last := j.LastReload()
 	if last.Result != ResultFailed {
 		return ""
 	}
-	return last.Err
+	return last.Errors.Error()
 }

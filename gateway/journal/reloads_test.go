@@ -1,10 +1,11 @@
 package journal_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
+	"nexus/config"
 	"nexus/gateway/journal"
 )
 
@@ -33,10 +34,10 @@ func TestLastReloadError(t *testing.T) {
 		want   string
 	}{
 		{"a start says nothing", journal.Reload{Cause: journal.CauseStart, Result: journal.ResultSuccess}, ""},
-		{"a failed reload says why", journal.Reload{Cause: journal.CauseFile, Result: journal.ResultFailed, Err: "no such key"}, "no such key"},
-		{"the next failure says its own", journal.Reload{Cause: journal.CauseSIGHUP, Result: journal.ResultFailed, Err: "empty"}, "empty"},
+		{"a failed reload says why", journal.Reload{Cause: journal.CauseFile, Result: journal.ResultFailed, Errors: wrong("no such key")}, "no such key"},
+		{"the next failure says its own", journal.Reload{Cause: journal.CauseSIGHUP, Result: journal.ResultFailed, Errors: wrong("empty")}, "empty"},
 		{"the old content again clears it", journal.Reload{Cause: journal.CauseFile, Result: journal.ResultUnchanged}, ""},
-		{"failed again", journal.Reload{Cause: journal.CauseAdmin, Result: journal.ResultFailed, Err: "still"}, "still"},
+		{"failed again", journal.Reload{Cause: journal.CauseAdmin, Result: journal.ResultFailed, Errors: wrong("still")}, "still"},
 		{"a success clears it", journal.Reload{Cause: journal.CauseFile, Result: journal.ResultSuccess}, ""},
 	}
 	j := journal.New(1, 1)
@@ -48,11 +49,17 @@ func TestLastReloadError(t *testing.T) {
 	}
 }
 
-func TestALongErrorIsCutBetweenLetters(t *testing.T) {
+func TestWhatOneReloadKeepsIsBounded(t *testing.T) {
 	j := journal.New(1, 1)
-	j.AddReload(journal.Reload{Result: journal.ResultFailed, Err: "x" + strings.Repeat("é", 1<<20)})
-	got := j.LastReloadError()
-	if len(got) > 1<<16+8 || !utf8.ValidString(got) || !strings.HasPrefix(got, "xéé") {
-		t.Errorf("%d bytes are kept, valid: %v", len(got), utf8.ValidString(got))
+	errors := slices.Repeat(wrong("one"), 1000)
+	j.AddReload(journal.Reload{Result: journal.ResultFailed, Errors: errors, Diff: strings.Repeat("+ a line\n", 1<<16)})
+	got := j.LastReload()
+	if len(got.Errors) != 51 || got.Errors[49].What != "one" || got.Errors[50].What != "the file has 950 more mistakes" || len(errors) != 1000 {
+		t.Errorf("%d errors are kept, the last is %v", len(got.Errors), got.Errors[len(got.Errors)-1])
+	}
+	if len(got.Diff) > 1<<16+64 || !strings.HasSuffix(got.Diff, "+ a line\n… the rest is not kept\n") {
+		t.Errorf("%d bytes of the diff are kept, up to %q", len(got.Diff), got.Diff[len(got.Diff)-40:])
 	}
 }
+
+func wrong(what string) config.Problems { return config.Problems{{What: what}} }

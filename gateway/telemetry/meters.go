@@ -49,6 +49,7 @@ type Meters struct {
 	succeeded  metric.Float64Gauge
 	reloads    metric.Int64Counter
 	build      metric.Int64Gauge
+	watchMode  metric.Int64Gauge
 
 	requestLabels   *table[requestKey, []metric.RecordOption]
 	rejectionLabels *table[rejectionKey, []metric.AddOption]
@@ -101,7 +102,7 @@ func NewMeters() (*Meters, error) {
 
 // open makes the instruments.
 func (m *Meters) open(meter metric.Meter) error {
-	var errs [8]error
+	var errs [9]error
 	m.duration, errs[0] = meter.Float64Histogram("http.server.request.duration",
 		metric.WithUnit("s"), metric.WithDescription("Duration of HTTP server requests."),
 		metric.WithExplicitBucketBoundaries(durationBounds[:]...))
@@ -125,6 +126,8 @@ func (m *Meters) open(meter metric.Meter) error {
 			}
 			return nil
 		}))
+	m.watchMode, errs[8] = meter.Int64Gauge("nexus.config.watch_mode",
+		metric.WithDescription("1 for the way in which changes of the file are noticed, 0 for the other."))
 	return errors.Join(errs[:]...)
 }
 
@@ -178,6 +181,17 @@ func (m *Meters) Reloaded(result string, generation uint64, at time.Time) {
 		m.successful.Record(ctx, 1)
 	case "failed":
 		m.successful.Record(ctx, 0)
+	}
+}
+
+// WatchMode says how changes of the configuration are noticed: "inotify" or "poll".
+func (m *Meters) WatchMode(mode string) {
+	for _, other := range [...]string{"inotify", "poll"} {
+		var on int64
+		if other == mode {
+			on = 1
+		}
+		m.watchMode.Record(context.Background(), on, metric.WithAttributes(attribute.String("mode", other)))
 	}
 }
 

@@ -1,0 +1,139 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"regexp"
+)
+
+// Setting is one key of the effective configuration: what holds, and where that comes from.
+type Setting struct {
+	Key string
+	// Value is a string, a whole number, a boolean, a list of strings, or nil for none. What nobody may see
+	// is ***.
+	Value any
+	From  From
+	// Line is where the file says the value, or which variable of the environment it takes; 0: it does not.
+	Line int
+}
+
+// Settings are all keys of the effective configuration in the order of the reference, chosen names in the
+// order of the file.
+func (c *Config) Settings() []Setting {
+	var all []Setting
+	for n := range c.walk() {
+		if !n.isTable() {
+			s := Setting{Key: n.key, Value: c.shown(n.key, n.value), From: c.from(n), Line: c.Line(n.key)}
+			if _, other := c.origin.overridden[n.key]; other {
+				s.Line = 0 // what stands there is not what holds
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// from is where the value of a key comes from.
+func (c *Config) from(n node) From {
+	if from, ok := c.origin.overridden[n.key]; ok {
+		return from
+	}
+	hidden := c.origin.hidden[n.key]
+	if n.value.Kind() == reflect.Slice {
+		for i := range n.value.Len() {
+			hidden = hidden || c.origin.hidden[element(n.key, i)]
+		}
+	}
+	switch {
+	case hidden:
+		return FromEnvironment
+	case c.Has(n.key):
+		return FromFile
+	}
+	return FromDefault
+}
+
+// shown is the value of a key, or of an element of its list, as anybody may see it.
+func (c *Config) shown(key string, v reflect.Value) any {
+	if c.origin.hidden[key] {
+		return masked
+	}
+	switch x := v.Interface().(type) {
+	case Secret:
+		if !x.IsSet() {
+			return nil
+		}
+		return masked
+	case fmt.Stringer:
+		return maskUserinfo(x.String())
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		return c.shown(key, v.Elem())
+	case reflect.Slice:
+		list := make([]string, v.Len())
+		for i := range list {
+			list[i], _ = c.shown(element(key, i), v.Index(i)).(string)
+		}
+		return list
+	case reflect.String:
+		if v.Len() == 0 {
+			return nil
+		}
+		return maskUserinfo(v.String())
+	case reflect.Int:
+		return int(v.Int())
+	case reflect.Bool:
+		return v.Bool()
+	}
+	panic("config: no way to show " + v.Type().String())
+}
+
+// MarshalJSON is the effective configuration as the tables of the file, with secrets masked. Keys have
+// the order of [Config.Settings].
+func (c *Config) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	if err := c.writeJSON(&b, c.root()); err != nil {
+		return nil, fmt.Errorf("write the configuration as JSON: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+func (c *Config) writeJSON(b *bytes.Buffer, n node) error {
+	if !n.isTable() {
+		return appendJSON(b, c.shown(n.key, n.value))
+	}
+	b.WriteByte('{')
+	for i, inner := range n.inside() {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := appendJSON(b, inner.name); err != nil {
+			return err
+		}
+		b.WriteByte(':')
+		if err := c.writeJSON(b, inner); err != nil {
+			return err
+		}
+	}
+	b.WriteByte('}')
+	return nil
+}
+
+func appendJSON(b *bytes.Buffer, value any) error {
+	text, err := json.Marshal(value)
+	b.Write(text)
+	return err
+}
+
+// userinfo is what stands between the slashes of a URL and the last @ of the same word. A password may hold
+// slashes, although it should not; hiding a piece of a path is the lesser harm.
+var userinfo = regexp.MustCompile(`//\S*@`)
+
+// maskUserinfo hides the user information of every URL in s.
+func maskUserinfo(s string) string { return userinfo.ReplaceAllString(s, "//"+masked+"@") }

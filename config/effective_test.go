@@ -1,0 +1,371 @@
+package config_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nexus/config"
+)
+
+// settings are the settings as lines: key, value, origin, line.
+func settings(cfg *config.Config) []string {
+	var lines []string
+	for _, s := range cfg.Settings() {
+		lines = append(lines, fmt.Sprintf("%s %#v %s %d", s.Key, s.Value, s.From, s.Line))
+	}
+	return lines
+}
+
+func keysIn(settings []config.Setting) []string {
+	var keys []string
+	for _, s := range settings {
+		keys = append(keys, s.Key)
+	}
+	return keys
+}
+
+func TestSettingsOfTheShippedFile(t *testing.T) {
+	cfg, problems := open("../nexus.toml")
+	if cfg == nil {
+		t.Fatal(problems)
+	}
+	lines := strings.Split(read(t, "../nexus.toml"), "\n")
+	var got []string
+	for _, s := range cfg.Settings() {
+		if s.Line > 0 {
+			name := s.Key[strings.LastIndexByte(s.Key, '.')+1:]
+			if s.From != config.FromFile || !strings.Contains(lines[s.Line-1], name+" = ") {
+				t.Errorf("%s is from %s, %q", s.Key, s.From, lines[s.Line-1])
+			}
+			s.Line = 1
+		}
+		got = append(got, fmt.Sprintf("%s %#v %s %d", s.Key, s.Value, s.From, s.Line))
+	}
+	want := []string{
+		`server.listen_address "127.0.0.1:8000" file 1`,
+		`server.shutdown_timeout "30s" file 1`,
+		`server.max_body_size "20MiB" file 1`,
+		`server.max_body_memory "512MiB" file 1`,
+		`server.health.enabled true file 1`,
+		`server.health.path "/health" file 1`,
+		`server.health.ready_path "/ready" file 1`,
+		`server.client_ip.x_real_ip false file 1`,
+		`server.client_ip.x_forwarded_for_trusted_hops <nil> default 0`,
+		`server.client_ip.trusted_proxies []string{} default 0`,
+		`server.client_identification.enabled true file 1`,
+		`server.client_identification.client_id.http_header "x-client-id" file 1`,
+		`server.client_identification.group_id.http_header "x-user-tier" file 1`,
+		`server.client_identification.trusted_sources []string{} default 0`,
+		`server.client_identification.validation.group_values []string{"free", "pro", "enterprise"} file 1`,
+		`llm.enabled true file 1`,
+		`llm.protocols.openai.enabled true file 1`,
+		`llm.protocols.openai.path "/llm" file 1`,
+		`llm.providers.demo.type "demo" file 1`,
+		`llm.providers.demo.models.assistant.rename "demo-1" file 1`,
+		`admin.enabled true file 1`,
+		`admin.path "/admin" file 1`,
+		`admin.token <nil> default 0`,
+		`admin.traces 1000 file 1`,
+		`admin.rejections 1000 file 1`,
+		`telemetry.prometheus.enabled true file 1`,
+		`telemetry.prometheus.path "/metrics" file 1`,
+		`telemetry.prometheus.token <nil> default 0`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+}
+
+// TestSettingsAreAllKeys holds the settings against the types and against the reference.
+func TestSettingsAreAllKeys(t *testing.T) {
+	cfg := mustParse(t, full)
+	got := map[string]bool{}
+	for _, key := range keysIn(cfg.Settings()) {
+		if got[key] {
+			t.Errorf("%s is listed twice", key)
+		}
+		got[key] = true
+	}
+	if diff := cmp.Diff(keysOf(reflect.TypeFor[config.Config](), ""), got); diff != "" {
+		t.Errorf("keys of the types (-) and of the settings (+):\n%s", diff)
+	}
+	for key := range reference(t) {
+		if !got[key] {
+			t.Errorf("%s of the reference is missing", key)
+		}
+	}
+	for _, s := range cfg.Settings() {
+		if s.From != config.FromFile || s.Line == 0 {
+			t.Errorf("%s is said in the file, not from %s", s.Key, s.From)
+		}
+	}
+}
+
+// TestWalk holds the walk against the fields that reflection finds.
+func TestWalk(t *testing.T) {
+	const names = "[llm.providers.zulu]\ntype = 'demo'\n[llm.providers.enabled]\ntype = 'demo'\nmodels.'b.1' = {}\nmodels.a = {}\n"
+	for name, text := range map[string]string{"every key": full, "no key": provider, "chosen names": names} {
+		t.Run(name, func(t *testing.T) {
+			cfg := mustParse(t, text)
+			keys, tables := config.Walk(cfg)
+			var want, leaves []string
+			for _, p := range placesOf(cfg) {
+				want = append(want, p.key)
+				if p.leaf == tables[p.key] {
+					t.Errorf("%s is a table: %v", p.key, tables[p.key])
+				}
+				if p.leaf {
+					leaves = append(leaves, p.key)
+				}
+			}
+			if diff := cmp.Diff(want, keys); diff != "" {
+				t.Errorf("fields (-) and walk (+):\n%s", diff)
+			}
+			if diff := cmp.Diff(leaves, keysIn(cfg.Settings())); diff != "" {
+				t.Errorf("fields (-) and settings (+):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	flag := config.Overlay{ListenAddress: "127.0.0.1:9", ListenAddressFrom: "--listen-address"}
+	variable := config.Overlay{ListenAddress: "127.0.0.1:9", ListenAddressFrom: "NEXUS_LISTEN_ADDRESS"}
+	const identify = "server.client_identification.client_id.http_header = 'x-id'\n"
+	tests := []struct {
+		name, text string
+		over       config.Overlay
+		want       string
+	}{
+		{"a default", "", config.Overlay{}, `server.listen_address "127.0.0.1:8000" default 0`},
+		{"a flag", "", flag, `server.listen_address "127.0.0.1:9" flag 0`},
+		{"a flag over the file", "server.listen_address = '127.0.0.1:8'\n", flag, `server.listen_address "127.0.0.1:9" flag 0`},
+		{"a flag over a placeholder", "server.listen_address = '127.0.0.1:{{ env.PORT }}'\n", flag, `server.listen_address "127.0.0.1:9" flag 0`},
+		{"a variable in the file's place", "", variable, `server.listen_address "***" environment 0`},
+		{"a variable over the file", "\nserver.listen_address = '127.0.0.1:8'\n", variable, `server.listen_address "***" environment 0`},
+		{"a placeholder", "server.listen_address = '127.0.0.1:{{ env.PORT }}'\n", config.Overlay{}, `server.listen_address "***" environment 1`},
+		{"a placeholder in a list", identify + "server.client_identification.validation.group_values = [\n'a',\n'{{ env.NAME }}', 'b']\n", config.Overlay{}, `server.client_identification.validation.group_values []string{"a", "***", "b"} environment 2`},
+		{"a list of networks", "\n\n[server.client_ip]\ntrusted_proxies = ['10.0.0.7', '{{ env.NET }}']\n", config.Overlay{}, `server.client_ip.trusted_proxies []string{"10.0.0.7/32", "***"} environment 4`},
+		{"an empty list", "server.client_ip.trusted_proxies = []\n", config.Overlay{}, `server.client_ip.trusted_proxies []string{} file 1`},
+		{"a secret", "[admin]\ntoken = 'a'\n", config.Overlay{}, `admin.token "***" file 2`},
+		{"a secret from the environment", "admin.token = '{{ env.NAME }}'\n", config.Overlay{}, `admin.token "***" environment 1`},
+		{"a secret that is none", "admin.token = ''\n", config.Overlay{}, `admin.token <nil> file 1`},
+		{"a header that is none", identify + "server.client_identification.group_id = {http_header = ''}\n", config.Overlay{}, `server.client_identification.group_id.http_header <nil> file 2`},
+		{"a number that is there", "server.client_ip.x_forwarded_for_trusted_hops = 0\n", config.Overlay{}, `server.client_ip.x_forwarded_for_trusted_hops 0 file 1`},
+		{"a duration", "server.shutdown_timeout = '90m'\n", config.Overlay{}, `server.shutdown_timeout "1h30m" file 1`},
+		{"a table that is on because it is written", identify, config.Overlay{}, `server.client_identification.enabled true default 0`},
+		{"a table that is off because it is not", "", config.Overlay{}, `server.client_identification.enabled false default 0`},
+		{"a name that follows from the model's", "[llm.providers.x]\ntype = 'demo'\n[llm.providers.x.models.'gpt-4.1']\n", config.Overlay{}, `llm.providers.x.models."gpt-4.1".rename "gpt-4.1" default 0`},
+		{"user information of a URL", "[llm.providers.x]\ntype = 'demo'\nmodels.a.rename = 'https://me:pw@host/v1'\n", config.Overlay{}, `llm.providers.x.models.a.rename "https://***@host/v1" file 3`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, problems := config.Parse("nexus.toml", []byte(tt.text+provider), tt.over, variables([]byte("PORT=7\nNAME=x\nNET=::1")))
+			if cfg == nil {
+				t.Fatal(problems)
+			}
+			if got := settings(cfg); !slices.Contains(got, tt.want) {
+				t.Errorf("%s is not in\n%s", tt.want, strings.Join(got, "\n"))
+			}
+		})
+	}
+}
+
+func TestSettingsShowNoSecret(t *testing.T) {
+	const text = `[server.client_identification]
+client_id.http_header = "{{ env.C }}"
+group_id.http_header = "x-{{ env.C }}"
+validation.group_values = ["a", "{{ env.C }}", "b-{{ env.C }}"]
+[llm.providers.demo]
+type = "demo"
+models.a.rename = "{{ env.C }}"
+models.b.rename = "https://user:s3cret-canary@host/"
+[admin]
+path = "/{{ env.C }}"
+token = "s3cret-canary"
+[telemetry.prometheus]
+token = "{{ env.C }}"
+`
+	cfg, problems := config.Parse("nexus.toml", []byte(text), config.Overlay{}, variables([]byte("C="+canary)))
+	if cfg == nil {
+		t.Fatal(problems)
+	}
+	hidden := 0
+	for _, s := range cfg.Settings() {
+		if strings.Contains(fmt.Sprint(s.Value), "***") {
+			hidden++
+		}
+	}
+	if hidden != 8 {
+		t.Errorf("%d values are hidden", hidden)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%x"} {
+		check(t, verb, fmt.Sprintf(verb, cfg.Settings()))
+	}
+	for how, v := range map[string]any{"the settings as JSON": cfg.Settings(), "the configuration as JSON": cfg} {
+		got, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, how, string(got))
+	}
+}
+
+func TestJSONIsTheFile(t *testing.T) {
+	cfg := mustParse(t, "[llm.providers.zulu]\ntype = 'demo'\nmodels.b = {}\n[llm.providers.alpha]\ntype = 'demo'\n[admin]\ntoken = 'a'\n")
+	got, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"server":{"listen_address":"127.0.0.1:8000","shutdown_timeout":"30s","max_body_size":"20MiB","max_body_memory":"512MiB",` +
+		`"health":{"enabled":true,"path":"/health","ready_path":"/ready"},` +
+		`"client_ip":{"x_real_ip":false,"x_forwarded_for_trusted_hops":null,"trusted_proxies":[]},` +
+		`"client_identification":{"enabled":false,"client_id":{"http_header":null},"group_id":{"http_header":null},"trusted_sources":[],"validation":{"group_values":[]}}},` +
+		`"llm":{"enabled":true,"protocols":{"openai":{"enabled":true,"path":"/llm"}},` +
+		`"providers":{"zulu":{"type":"demo","models":{"b":{"rename":"b"}}},"alpha":{"type":"demo","models":{}}}},` +
+		`"admin":{"enabled":true,"path":"/admin","token":"***","traces":1000,"rejections":1000},` +
+		`"telemetry":{"prometheus":{"enabled":true,"path":"/metrics","token":null}}}`
+	if string(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestJSONHasTheSettings reads the JSON back, in its order, under names that try to break it.
+func TestJSONHasTheSettings(t *testing.T) {
+	const hostile = "[llm.providers.'a.\"b\" <script>&']\ntype = 'demo'\n" +
+		"[llm.providers.\"ü\\u2028\\\\\"]\ntype = 'demo'\nmodels.'m]\"},{' = {rename = '</script>\"\\ü😀'}\nmodels.'llm.enabled' = {}\nmodels.'a[0]'.rename = 'x'\n"
+	for name, text := range map[string]string{"every key": full, "hostile names": hostile} {
+		t.Run(name, func(t *testing.T) {
+			cfg := mustParse(t, text)
+			var indented bytes.Buffer
+			e := json.NewEncoder(&indented)
+			e.SetIndent("", "  ")
+			e.SetEscapeHTML(false)
+			if err := e.Encode(cfg); err != nil {
+				t.Fatal(err)
+			}
+			d := json.NewDecoder(&indented)
+			d.UseNumber()
+			var want []string
+			for _, s := range cfg.Settings() {
+				value, err := json.Marshal(s.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, s.Key+" "+string(value))
+			}
+			if diff := cmp.Diff(want, leavesOf(t, d, "")); diff != "" {
+				t.Errorf("settings (-) and JSON (+):\n%s", diff)
+			}
+		})
+	}
+}
+
+// leavesOf reads one JSON value, objects as tables, in its order.
+func leavesOf(t *testing.T, d *json.Decoder, key string) []string {
+	t.Helper()
+	token, err := d.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var value any = token
+	switch token {
+	case json.Delim('{'):
+		var all []string
+		for d.More() {
+			name, err := d.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			inner := config.JoinKey(name.(string))
+			if key != "" {
+				inner = key + "." + inner
+			}
+			all = append(all, leavesOf(t, d, inner)...)
+		}
+		if _, err := d.Token(); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			item, err := d.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, item)
+		}
+		if _, err := d.Token(); err != nil {
+			t.Fatal(err)
+		}
+		value = list
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{key + " " + string(text)}
+}
+
+func TestUserInformationIsMasked(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"none", "https://host/v1", "https://host/v1"},
+		{"a name and a password", "https://me:pw@host/v1", "https://***@host/v1"},
+		{"a name alone", "redis://token@host:6379/0", "redis://***@host:6379/0"},
+		{"a password alone", "redis://:pw@host", "redis://***@host"},
+		{"an @ in the password", "https://me:p@w@host/", "https://***@host/"},
+		{"signs in the password that should not be there", "https://me:p/w?x#y@host/", "https://***@host/"},
+		{"no scheme", "//me:pw@host", "//***@host"},
+		{"several URLs", "https://a:b@x https://c:d@y", "https://***@x https://***@y"},
+		{"a mail address elsewhere", "https://host # ask me@host", "https://host # ask me@host"},
+		{"no URL", "me@host", "me@host"},
+		{"nothing", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := config.MaskUserinfo(tt.text); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzEffective states what holds for any configuration: its JSON is valid and shows no secret, every key is
+// listed once, and it loses nothing against itself.
+func FuzzEffective(f *testing.F) {
+	f.Add([]byte(full))
+	f.Add([]byte(shut))
+	f.Add([]byte(read(f, "../nexus.toml")))
+	f.Add([]byte("admin.token = \"{{ env.SECRET }}\"\n[llm.providers.'a.\"b\"']\ntype = 'demo'\nmodels.enabled.rename = '{{ env.SECRET }}'\n"))
+	env := func(name string) (string, bool) { return canary, len(name)%2 == 0 }
+	f.Fuzz(func(t *testing.T, text []byte) {
+		cfg, _ := config.Parse("nexus.toml", text, config.Overlay{}, env)
+		if cfg == nil || bytes.Contains(text, []byte("s3cret")) {
+			t.Skip("no configuration, or one that knows the secret")
+		}
+		got, err := json.Marshal(cfg)
+		if err != nil || !json.Valid(got) {
+			t.Fatalf("%v: %s", err, got)
+		}
+		check(t, "the JSON", string(got))
+		seen := map[string]bool{}
+		for _, s := range cfg.Settings() {
+			check(t, s.Key, fmt.Sprint(s.Value))
+			if seen[s.Key] || (s.Line > 0) != cfg.Has(s.Key) {
+				t.Errorf("%s: listed before: %v, line %d", s.Key, seen[s.Key], s.Line)
+			}
+			seen[s.Key] = true
+		}
+		if lost := config.Lost(cfg, cfg); len(lost) > 0 {
+			t.Errorf("lost against itself:\n%v", lost)
+		}
+	})
+}

@@ -1,0 +1,137 @@
+package config
+
+import (
+	"fmt"
+	"iter"
+	"reflect"
+	"strings"
+)
+
+// Lost are the guarded keys that the running configuration has and the next one merely lacks, each as an error
+// with its remedy. Half a file is often a whole one, and access must not be weakened by silence.
+//
+// A field is guarded by its tag guard: the TOML that says that none is meant, for a key its value, for a table a line
+// of it. In a table that is on without being written, enabled is guarded, too, with the value that then holds.
+//
+// A key that says another value is not lost, nor is one whose value holds without it; a table that is on is lost
+// whatever it says. Of a table that is
+// lost whole, nothing else is reported, and nothing in a table that the next file switches off, or leaves off.
+func Lost(running, next *Config) Problems {
+	c := comparison{running, next}
+	r := newReport(next.File(), next.origin.lines)
+	for _, l := range c.losses(running.root(), next.root()) {
+		r.fail(l.key, "is missing, but what runs has it: without it access could be weaker",
+			fmt.Sprintf("write it again, or say that you mean it: %s %s; a restart takes the file as it is", l.remedy, placeOf(l.table)))
+	}
+	r.problems.sort()
+	return r.problems
+}
+
+// loss is a guarded key that is lost, and what to write into which table where that is meant.
+type loss struct{ key, remedy, table string }
+
+type comparison struct{ running, next *Config }
+
+// losses are what is lost of a table or key, and in it. The two nodes are one place in both configurations.
+func (c comparison) losses(was, is node) []loss {
+	wasOn, _ := was.enabled()
+	isOn, has := is.enabled()
+	if !isOn && (!wasOn || c.next.Has(join(is.key, "enabled"))) {
+		return nil
+	}
+	var inner []loss
+	for w, i := range pairs(was, is) {
+		inner = append(inner, c.losses(w, i)...)
+	}
+	gone := was.guard != "" && c.running.says(was) && !c.next.says(is)
+	switch {
+	case !gone:
+		return inner
+	case !(has && wasOn) && !differ(was, is):
+		// A table that is on is a promise even where it repeats the defaults; anything else that goes away without
+		// a change is tidied up.
+		return inner
+	case !was.isTable():
+		return []loss{{was.key, was.name + " = " + was.guard, parentKey(was.key)}}
+	case has:
+		return []loss{{was.key, c.remedy(was, is, inner), was.key}}
+	case c.next.Has(was.key):
+		return []loss{{was.key, was.guard, was.key}}
+	}
+	return []loss{{was.key, was.name + "." + was.guard, parentKey(was.key)}}
+}
+
+// remedy is what says that a table with a switch is lost on purpose: that it is off, or, if it is on without
+// being written, that nothing else is meant.
+func (c comparison) remedy(was, is node, inner []loss) string {
+	if on, _ := is.enabled(); !on {
+		return was.guard
+	}
+	var all []string
+	for _, l := range inner {
+		if l.table == was.key {
+			all = append(all, l.remedy)
+		}
+	}
+	if len(all) == 0 {
+		all = []string{"enabled = true"}
+	}
+	return strings.Join(all, " and ") + " or " + was.guard
+}
+
+// says reports whether the file has a key, or a table: one with a switch is on as soon as it is written, any
+// other says nothing without a key in it.
+func (c *Config) says(n node) bool {
+	_, has := n.enabled()
+	if has || !n.isTable() {
+		return c.Has(n.key)
+	}
+	for _, inner := range n.inside() {
+		if c.says(inner) {
+			return true
+		}
+	}
+	return false
+}
+
+// enabled is whether a table is on, and whether it has a switch for that; what has none is on.
+func (n node) enabled() (on, has bool) {
+	for _, inner := range n.inside() {
+		if inner.name == "enabled" && inner.value.Kind() == reflect.Bool { // anything else was named by the user
+			return inner.value.Bool(), true
+		}
+	}
+	return true, false
+}
+
+// pairs are the nodes inside of two tables that have the same name.
+func pairs(a, b node) iter.Seq2[node, node] {
+	return func(yield func(node, node) bool) {
+		others := map[string]node{}
+		for _, n := range b.inside() {
+			others[n.name] = n
+		}
+		for _, n := range a.inside() {
+			if other, ok := others[n.name]; ok && !yield(n, other) {
+				return
+			}
+		}
+	}
+}
+
+// differ reports whether other values hold in two nodes.
+func differ(a, b node) bool {
+	if !a.isTable() {
+		isNone := a.value.Kind() == reflect.Slice && a.value.Len() == 0 && b.value.Len() == 0
+		return !isNone && !reflect.DeepEqual(a.value.Interface(), b.value.Interface())
+	}
+	if len(a.inside()) != len(b.inside()) {
+		return true
+	}
+	for x, y := range pairs(a, b) {
+		if differ(x, y) {
+			return true
+		}
+	}
+	return false
+}

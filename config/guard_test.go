@@ -1,0 +1,353 @@
+package config_test
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"nexus/config"
+)
+
+// full says every key, each on a line of its own; the chosen names are those of the reference.
+const full = `# every key
+[server]
+listen_address = "127.0.0.1:8000"
+shutdown_timeout = "10s"
+max_body_size = "1MiB"
+max_body_memory = "16MiB"
+
+[server.health]
+enabled = true
+path = "/alive"
+ready_path = "/serving"
+
+[server.client_ip]
+x_real_ip = true
+x_forwarded_for_trusted_hops = 1
+trusted_proxies = ["10.0.0.0/8", "fd00::/8"] # the balancers
+
+[server.client_identification]
+enabled = true
+client_id.http_header = "x-client-id"
+group_id.http_header = "x-user-tier"
+trusted_sources = ["10.1.0.0/16"]
+
+[server.client_identification.validation]
+group_values = ["free", "pro"]
+
+[llm]
+enabled = true
+
+[llm.protocols.openai]
+enabled = true
+path = "/llm/openai"
+
+[llm.providers.NAME]
+type = "demo"
+
+[llm.providers.NAME.models.MODEL]
+rename = "demo-1"
+
+[admin]
+enabled = true
+path = "/pages"
+traces = 10
+rejections = 10
+token = "opens-the-pages"
+
+[telemetry.prometheus]
+enabled = true
+path = "/numbers"
+token = "opens-the-metrics"
+`
+
+// shut is full with its switches off where a table is on without being written.
+var shut = regexp.MustCompile(`(\[(?:admin|telemetry\.prometheus)\]\nenabled = )true`).ReplaceAllString(full, "${1}false")
+
+// place is one field of the types with a tag toml, in a configuration.
+type place struct {
+	key   string
+	guard string
+	value reflect.Value
+	leaf  bool
+}
+
+// places are all of them, found without the walk under test.
+func places(v reflect.Value, table string) []place {
+	var all []place
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, ok := f.Tag.Lookup("toml")
+		if !ok {
+			continue
+		}
+		p := place{key: strings.TrimPrefix(table+"."+name, "."), guard: f.Tag.Get("guard"), value: v.Field(i)}
+		var below []place
+		if entries := p.value.MethodByName("All"); entries.IsValid() {
+			for name, entry := range entries.Call(nil)[0].Seq2() {
+				key := p.key + "." + config.JoinKey(name.String())
+				below = append(append(below, place{key: key, value: entry}), places(entry, key)...)
+			}
+		} else if p.value.Kind() == reflect.Struct {
+			below = places(p.value, p.key)
+			p.leaf = len(below) == 0
+		} else {
+			p.leaf = true
+		}
+		all = append(append(all, p), below...)
+	}
+	return all
+}
+
+func placesOf(cfg *config.Config) []place { return places(reflect.ValueOf(cfg).Elem(), "") }
+
+// holds is what a guarded field protects, as text: of a table with a switch, that it is on.
+func (p place) holds() string {
+	if on := p.value; on.Kind() == reflect.Struct {
+		if on = on.FieldByName("Enabled"); on.IsValid() {
+			return fmt.Sprint(on)
+		}
+	}
+	if secret, ok := p.value.Interface().(config.Secret); ok {
+		return secret.Reveal()
+	}
+	return fmt.Sprint(p.value)
+}
+
+// guarded is what all guarded fields hold, without those in a table that is off.
+func guarded(cfg *config.Config) map[string]string {
+	all := map[string]string{}
+	off := "-"
+	for _, p := range placesOf(cfg) {
+		if p.value.Kind() == reflect.Struct && p.holds() == "false" {
+			off = p.key + "."
+		}
+		if p.guard != "" && (!strings.HasPrefix(p.key, off) || p.key == off+"enabled") {
+			all[p.key] = p.holds()
+		}
+	}
+	return all
+}
+
+func parse(text string) (*config.Config, config.Problems) {
+	return config.Parse("nexus.toml", []byte(text), config.Overlay{}, nil)
+}
+
+func mustParse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	cfg, problems := parse(text)
+	if cfg == nil {
+		t.Fatalf("refused:\n%v\n%s", problems, text)
+	}
+	return cfg
+}
+
+// without is the text without the lines of a key and of everything in it.
+func without(text, key string) string {
+	gone := map[int]bool{}
+	at, _ := config.Locate(text)
+	for k, p := range at {
+		if rest, ok := strings.CutPrefix(k, key); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			gone[p.Line] = true
+		}
+	}
+	line := 0
+	return strings.Join(slices.DeleteFunc(strings.SplitAfter(text, "\n"), func(string) bool { line++; return gone[line] }), "")
+}
+
+// meant is what a remedy offers: in each of the alternatives, lines to write into a table.
+func meant(t *testing.T, p config.Problem) (alternatives [][]string, table string) {
+	t.Helper()
+	m := regexp.MustCompile(`^write it again, or say that you mean it: (.*) in \[(.*)\]; a restart takes the file as it is$`).FindStringSubmatch(p.Fix)
+	if m == nil {
+		t.Fatalf("no remedy that could be followed: %s", p)
+	}
+	for way := range strings.SplitSeq(m[1], " or ") {
+		alternatives = append(alternatives, strings.Split(way, " and "))
+	}
+	return alternatives, m[2]
+}
+
+// written is the text with lines in a table.
+func written(text, table string, lines []string) string {
+	header, add := "["+table+"]\n", strings.Join(lines, "\n")+"\n"
+	if strings.Contains(text, header) {
+		return strings.Replace(text, header, header+add, 1)
+	}
+	return text + header + add
+}
+
+// TestEachGuardedKeyIsGuarded holds for every field that is marked, now or later: when its key goes away, the file
+// is refused or the key is reported, and doing literally what the remedy says helps.
+func TestEachGuardedKeyIsGuarded(t *testing.T) {
+	running := []string{full, shut}
+	marked, said := guarded(mustParse(t, full)), mustParse(t, full)
+	if len(marked) < 11 {
+		t.Fatalf("only %d guarded keys", len(marked))
+	}
+	for key := range marked {
+		t.Run(key, func(t *testing.T) {
+			if !said.Has(key) {
+				t.Fatal("the full file of this test does not say it")
+			}
+			refused := 0
+			for _, text := range running {
+				was, rest := mustParse(t, text), without(text, key)
+				is, _ := parse(rest)
+				if is == nil {
+					refused++
+					continue
+				}
+				for _, p := range config.Lost(was, is) {
+					if p.Key != key {
+						t.Errorf("more is lost than was taken: %s", p)
+					}
+					refused++
+					ways, table := meant(t, p)
+					for _, way := range ways {
+						next := mustParse(t, written(rest, table, way))
+						if lost := config.Lost(was, next); len(lost) > 0 {
+							t.Errorf("%q in [%s] does not help:\n%v", way, table, lost)
+						}
+					}
+				}
+			}
+			if refused == 0 {
+				t.Error("it goes away in silence")
+			}
+		})
+	}
+}
+
+// TestNoPrefixLosesAGuardedKey cuts a file at each byte, as a reader may find it that comes too early.
+func TestNoPrefixLosesAGuardedKey(t *testing.T) {
+	for name, text := range map[string]string{"as it is": full, "switched off": shut, "with CRLF": strings.ReplaceAll(full, "\n", "\r\n")} {
+		t.Run(name, func(t *testing.T) {
+			was := mustParse(t, text)
+			want := guarded(was)
+			lost, whole := 0, 0
+			for n := range len(text) {
+				is, _ := parse(text[:n])
+				switch {
+				case is == nil:
+				case len(config.Lost(was, is)) > 0:
+					lost++
+				default:
+					whole++
+					for key, holds := range guarded(is) {
+						if holds != want[key] {
+							t.Errorf("after %d bytes, %s is %q and was %q:\n%s", n, key, holds, want[key], text[:n])
+						}
+					}
+				}
+			}
+			if lost < 10 || whole == 0 {
+				t.Errorf("%d prefixes lost a key, %d none: the test shows nothing", lost, whole)
+			}
+		})
+	}
+}
+
+func TestLost(t *testing.T) {
+	const (
+		identify = "[server.client_identification]\nclient_id.http_header = 'x-id'\n"
+		groups   = identify + "group_id.http_header = 'x-tier'\nvalidation.group_values = ['a']\n"
+		table    = "server.client_identification"
+	)
+	tests := []struct{ name, was, is, want string }{
+		{"the same file loses nothing", full, full, ""},
+		{"a key that is added is no loss", "", full, ""},
+		{"what was never said is no loss", "", "", ""},
+
+		{"another header is a change", identify, strings.Replace(identify, "x-id", "x-who", 1), ""},
+		{"another list is a change", "server.client_ip.trusted_proxies = ['10.0.0.0/8']\n", "server.client_ip.trusted_proxies = ['::1']\n", ""},
+		{"another token is a change", "admin.token = 'a'\n", "admin.token = 'b'\n", ""},
+		{"true after false is a change", "admin.enabled = false\n", "admin.enabled = true\n", ""},
+		{"another order is none", "[admin]\ntoken = 'a'\n[server.client_ip]\ntrusted_proxies = ['::1']\n", "[server.client_ip]\ntrusted_proxies = ['::1']\n[admin]\ntoken = 'a'\n", ""},
+		{"dotted keys are as good as tables", groups, "server.client_identification.client_id.http_header = 'x-id'\nserver.client_identification.group_id.http_header = 'x-tier'\nserver.client_identification.validation.group_values = ['a']\n", ""},
+		{"inline tables are as good as tables", groups, "server = {client_identification = {client_id = {http_header = 'x-id'}, group_id = {http_header = 'x-tier'}, validation = {group_values = ['a']}}}\n", ""},
+		{"a header of its own is as good", groups, identify + "[server.client_identification.validation]\ngroup_values = ['a']\n[server.client_identification.group_id]\nhttp_header = 'x-tier'\n", ""},
+		{"a comment is not the key", "admin.token = 'a'\n", "[admin]\n# token = 'a'\n", `admin.token: token = "" in [admin]`},
+
+		{"an empty list may go", "server.client_ip.trusted_proxies = []\n", "", ""},
+		{"an empty token may go", "admin.token = ''\n", "[admin]\n", ""},
+		{"no header may go", identify + "group_id.http_header = ''\n", identify, ""},
+		{"an empty table may go", identify + "group_id = {}\n", identify, ""},
+		{"a table that is off may go", "[server.client_identification]\nenabled = false\ngroup_id.http_header = 'x-tier'\nvalidation.group_values = ['a']\ntrusted_sources = ['::1']\n", "", ""},
+		{"what a table that is off does not use may go", "[admin]\nenabled = false\ntoken = 'a'\n", "[admin]\nenabled = false\n", ""},
+		{"enabled = true may go where that changes nothing", "[admin]\nenabled = true\ntraces = 5\n", "[admin]\ntraces = 5\n", ""},
+		{"a table that is on may not go, even if it says what holds without it", "[admin]\nenabled = true\npath = '/admin'\n[telemetry.prometheus]\n", "", "admin: enabled = true or enabled = false in [admin]\ntelemetry.prometheus: enabled = true or enabled = false in [telemetry.prometheus]"},
+		{"a key that is not guarded may go", "[server]\nshutdown_timeout = '1s'\n[server.client_ip]\nx_real_ip = true\n[server.health]\nenabled = false\n", "", ""},
+		{"the line enabled = false of a table that is off without it may go", identify + "enabled = false\n", identify, ""},
+
+		{"an empty list is said", "server.client_ip.trusted_proxies = ['::1']\n", "server.client_ip.trusted_proxies = []\n", ""},
+		{"an empty token is said", "admin.token = 'a'\n", "admin.token = ''\n", ""},
+		{"no header is said", groups, identify + "group_id.http_header = ''\nvalidation.group_values = []\n", ""},
+		{"a table that is switched off says everything inside", groups + "trusted_sources = ['::1']\n", "server.client_identification.enabled = false\n", ""},
+		{"pages that are switched off need no token", "[admin]\ntoken = 'a'\n", "admin.enabled = false\n", ""},
+
+		{"identification", groups, "", table + ": enabled = false in [" + table + "]"},
+		{"identification with a switch", identify + "enabled = true\n", "[server]\n", table + ": enabled = false in [" + table + "]"},
+		{"the group", groups, identify + "validation.group_values = ['a']\n", table + `.group_id: group_id.http_header = "" in [` + table + "]"},
+		{"the group of which a header is left", groups, identify + "validation.group_values = ['a']\n[server.client_identification.group_id]\n", table + `.group_id: http_header = "" in [` + table + ".group_id]"},
+		{"the group and its values", groups, identify, table + `.group_id: group_id.http_header = "" in [` + table + "]\n" + table + ".validation.group_values: group_values = [] in [" + table + ".validation]"},
+		{"values without a group", identify + "validation.group_values = ['a']\n", identify, table + ".validation.group_values: group_values = [] in [" + table + ".validation]"},
+		{"sources", identify + "trusted_sources = ['::1']\n", identify, table + ".trusted_sources: trusted_sources = [] in [" + table + "]"},
+		{"proxies, whether or not a header is believed", "server.client_ip.trusted_proxies = ['::1']\n", "[server.client_ip]\n", "server.client_ip.trusted_proxies: trusted_proxies = [] in [server.client_ip]"},
+		{"a token with its table", "[admin]\ntoken = 'a'\n", "", `admin: token = "" or enabled = false in [admin]`},
+		{"a token of the metrics alone", "[telemetry.prometheus]\ntoken = 'a'\n", "[telemetry.prometheus]\npath = '/m'\n", `telemetry.prometheus.token: token = "" in [telemetry.prometheus]`},
+		{"a token with the table around its table", "[telemetry.prometheus]\ntoken = 'a'\n", "", `telemetry.prometheus: token = "" or enabled = false in [telemetry.prometheus]`},
+		{"pages that were off", "[admin]\nenabled = false\n", "[admin]\n", "admin.enabled: enabled = true in [admin]"},
+		{"pages that were off, with their table", "[admin]\nenabled = false\n", "", "admin: enabled = true or enabled = false in [admin]"},
+		{"pages that were off, with their table and a token", "[admin]\nenabled = false\ntoken = 'a'\n", "", `admin: enabled = true and token = "" or enabled = false in [admin]`},
+		{"pages that are switched on without the token that they had", "[admin]\nenabled = false\ntoken = 'a'\n", "[admin]\nenabled = true\n", `admin.token: token = "" in [admin]`},
+		{"pages at another path, with their table", "[admin]\npath = '/x'\n", "", "admin: enabled = true or enabled = false in [admin]"},
+		{"an enclosing table that is on says nothing", "[admin]\ntoken = 'a'\n", "[admin]\nenabled = true\n", `admin.token: token = "" in [admin]`},
+
+		{"providers and models may have any name", "[llm.providers.enabled]\ntype = 'demo'\nmodels.enabled.rename = 'x'\n[llm.providers.'a.b']\ntype = 'demo'\n", "[llm.providers.enabled]\ntype = 'demo'\n", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			was, is := tt.was, tt.is
+			for _, text := range []*string{&was, &is} {
+				if *text != full {
+					*text += provider
+				}
+			}
+			first, last := is, is // what the first of all alternatives makes of the file, and the last
+			for _, p := range config.Lost(mustParse(t, was), mustParse(t, is)) {
+				ways, table := meant(t, p)
+				first, last = written(first, table, ways[0]), written(last, table, ways[len(ways)-1])
+				var lines []string
+				for _, way := range ways {
+					lines = append(lines, strings.Join(way, " and "))
+				}
+				got = append(got, fmt.Sprintf("%s: %s in [%s]", p.Key, strings.Join(lines, " or "), table))
+			}
+			slices.Sort(got)
+			if s := strings.Join(got, "\n"); s != tt.want {
+				t.Errorf("lost:\n%s\nwant:\n%s", s, tt.want)
+			}
+			for _, mended := range []string{first, last} {
+				if lost := config.Lost(mustParse(t, was), mustParse(t, mended)); len(lost) > 0 {
+					t.Errorf("the remedies do not help:\n%s\n%v", mended, lost)
+				}
+			}
+		})
+	}
+}
+
+func TestALossIsAProblemOfTheNextFile(t *testing.T) {
+	was := mustParse(t, "[admin]\ntoken = 'a'\n[server.client_ip]\ntrusted_proxies = ['::1']\n"+provider)
+	is, _ := config.Parse("next.toml", []byte(provider+"[admin]\n"), config.Overlay{}, nil)
+	lost := config.Lost(was, is)
+	want := `next.toml: server.client_ip.trusted_proxies: is missing, but what runs has it: without it access could be weaker; write it again, or say that you mean it: trusted_proxies = [] in [server.client_ip]; a restart takes the file as it is
+next.toml:3:1: admin.token: is missing, but what runs has it: without it access could be weaker; write it again, or say that you mean it: token = "" in [admin]; a restart takes the file as it is`
+	if lost.Error() != want || !lost.HasErrors() {
+		t.Errorf("got:\n%v\nwant:\n%s", lost, want)
+	}
+}
