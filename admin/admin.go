@@ -6,8 +6,8 @@
 // A request reads the journal and the status when it arrives, fills a view model of package web, and
 // answers with the page drawn from it or with the same value as JSON.
 //
-// The package opens no socket, calls no provider, changes nothing in the gateway, keeps no view model
-// after its answer, and believes no header about where a request comes from.
+// The package opens no socket, calls no provider, changes nothing in the gateway but by asking it to reload, keeps no
+// view model after its answer, and believes no header about where a request comes from.
 package admin
 
 import (
@@ -20,17 +20,19 @@ import (
 	"nexus/web"
 )
 
-// Gateway is what the admin reads of the running gateway, anew for each request.
+// Gateway is what the admin reads of the running gateway, anew for each request, and the one thing that it asks of it.
 type Gateway interface {
 	Status() gateway.Status
 	Journal() *journal.Journal
 	Metrics() http.Handler
+	// Reload puts the file in force if it has no mistake, and says how that ended.
+	Reload(cause journal.Cause) journal.Reload
 }
 
 // Options are what an [Admin] is made with.
 type Options struct {
-	// Logger hears of sign-ins, of addresses that sent too many wrong tokens, and of pages that could
-	// not be drawn. Nil: nobody does.
+	// Logger hears of sign-ins, of who asked for a reload, of addresses that sent too many wrong tokens, and of
+	// pages that could not be drawn. Nil: nobody does.
 	Logger *slog.Logger
 }
 

@@ -28,6 +28,16 @@ const (
 type fake struct {
 	status  gateway.Status
 	journal *journal.Journal
+	// next is how the next reload ends; asked are the causes of those that were asked for.
+	next  journal.Reload
+	asked []journal.Cause
+}
+
+func (f *fake) Reload(cause journal.Cause) journal.Reload {
+	f.asked = append(f.asked, cause)
+	f.next.Cause = cause
+	f.journal.AddReload(f.next)
+	return f.next
 }
 
 func (f *fake) Status() gateway.Status    { return f.status }

@@ -114,43 +114,71 @@ func (v *visit) serve() {
 		v.goTo(v.next("")) // from a page of before: without a token there is nobody to sign in or out
 		return
 	}
-	h := v.handler()
-	if h == nil {
+	at, ok := v.address()
+	if !ok {
 		v.refuse(noPage())
 		return
 	}
-	if f, no := wrongMethod(v.w, v.r, http.MethodGet, http.MethodHead); no {
+	if f, no := wrongMethod(v.w, v.r, at.methods()...); no {
 		v.refuse(f)
 		return
 	}
-	h()
+	if v.r.Method == http.MethodPost {
+		at.post()
+		return
+	}
+	at.get()
 }
 
-// handler is the table of the admin's addresses; nil: there is nothing at this one.
-func (v *visit) handler() func() {
+// address is what there is at one of the admin's addresses: what answers GET and HEAD, and what POST. Nil: nothing does.
+type address struct {
+	get, post func()
+}
+
+func (a address) methods() []string {
+	var methods []string
+	if a.get != nil {
+		methods = append(methods, http.MethodGet, http.MethodHead)
+	}
+	if a.post != nil {
+		methods = append(methods, http.MethodPost)
+	}
+	return methods
+}
+
+// address is the table of the admin's addresses; false: there is nothing at this one.
+func (v *visit) address() (address, bool) {
 	switch v.path {
 	case "":
-		return v.overview
+		return address{get: v.overview}, true
 	case "/rejections":
-		return v.rejections
+		return address{get: v.rejections}, true
 	case "/traces":
-		return v.traces
+		return address{get: v.traces}, true
+	case "/config":
+		return address{get: v.config, post: v.reloadNow}, true
 	case "/api/status":
-		return v.apiStatus
+		return address{get: v.apiStatus}, true
 	case "/api/groups":
-		return v.apiGroups
+		return address{get: v.apiGroups}, true
 	case "/api/rejections":
-		return v.apiRejections
+		return address{get: v.apiRejections}, true
 	case "/api/traces":
-		return v.apiTraces
+		return address{get: v.apiTraces}, true
+	case "/api/config":
+		return address{get: v.apiConfig}, true
+	case "/api/reloads":
+		return address{get: v.apiReloads}, true
+	case "/api/reload":
+		return address{post: v.apiReload}, true
 	}
 	if id, ok := strings.CutPrefix(v.path, "/traces/"); ok && id != "" {
-		return func() { v.trace(id) }
+		return address{get: func() { v.trace(id) }}, true
 	}
 	if id, ok := strings.CutPrefix(v.path, "/api/traces/"); ok && id != "" {
-		return func() { v.apiTrace(id) }
+		return address{get: func() { v.apiTrace(id) }}, true
 	}
-	return nil
+	return address{}, false
 }
 
 // askedID is the id of a query: an id of nothing but dots cannot stand in a path, where a browser takes it for a way up.

@@ -28,7 +28,7 @@ func statusView(s gateway.Status, now time.Time) web.Status {
 		UptimeSeconds:   int64(now.Sub(s.StartedAt) / time.Second),
 		Version:         s.Version,
 		Identification:  identificationView(s.Config.Server.ClientIdentification),
-		Warnings:        warningViews(s.Config.Warnings()),
+		Warnings:        warningViews(s),
 		LastReloadError: present(s.LastReloadError),
 	}
 }
@@ -47,14 +47,19 @@ func sourceView(s config.Source) *web.Source {
 	return &web.Source{Source: "http_header", Name: string(s.HTTPHeader)}
 }
 
-func warningViews(problems config.Problems) []web.Warning {
-	warnings := make([]web.Warning, 0, len(problems))
+// warningViews are those of the running file, and that its changes are noticed late.
+func warningViews(s gateway.Status) []web.Warning {
+	problems := s.Config.Warnings()
+	warnings := make([]web.Warning, 0, len(problems)+1)
 	for _, p := range problems {
 		text := p.What
 		if p.Fix != "" {
 			text += "; " + p.Fix
 		}
-		warnings = append(warnings, web.Warning{Key: p.Key, Line: line(p.Line), Text: text})
+		warnings = append(warnings, web.Warning{Key: present(p.Key), Line: line(p.Line), Text: text})
+	}
+	if s.Watching != "" {
+		warnings = append(warnings, web.Warning{Text: s.Watching})
 	}
 	return warnings
 }

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-//go:embed assets/style.css assets/icon.svg
+//go:embed assets/style.css assets/config.css assets/icon.svg
 var assetFiles embed.FS
 
-// Assets are the files that the pages load: the stylesheet and the icon. Each is served under a name
+// Assets are the files that the pages load: the stylesheets and the icon. Each is served under a name
 // that holds a hash of its content, so that browsers may keep it for good and still never show
 // a new page in an old dress. The zero value serves nothing; [NewAssets] makes one that does.
 type Assets struct {
@@ -34,8 +34,9 @@ var embedded = NewAssets()
 func NewAssets() Assets {
 	a := Assets{hashed: map[string]string{}, files: map[string]asset{}}
 	for name, contentType := range map[string]string{
-		"style.css": "text/css; charset=utf-8",
-		"icon.svg":  "image/svg+xml",
+		"style.css":  "text/css; charset=utf-8",
+		"config.css": "text/css; charset=utf-8",
+		"icon.svg":   "image/svg+xml",
 	} {
 		content, err := assetFiles.ReadFile("assets/" + name)
 		if err != nil {

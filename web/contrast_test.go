@@ -12,7 +12,7 @@ import (
 // AA: 4.5 for text, 3 for the parts of charts, marks and the borders of fields.
 func TestContrast(t *testing.T) {
 	text := [][2]string{
-		{"ink", "ground"}, {"ink", "surface"}, {"ink", "sunk"}, {"ink", "bad-ground"}, {"ink", "broken-ground"},
+		{"ink", "ground"}, {"ink", "surface"}, {"ink", "sunk"}, {"ink", "good-ground"}, {"ink", "bad-ground"}, {"ink", "broken-ground"},
 		{"soft", "ground"}, {"soft", "surface"}, {"soft", "sunk"}, {"soft", "bad-ground"}, {"soft", "broken-ground"},
 		{"link", "ground"}, {"link", "surface"}, {"link", "sunk"}, {"link", "broken-ground"}, {"on-link", "link"},
 		{"bad", "surface"}, {"bad", "bad-ground"}, {"broken", "broken-ground"}, {"surface", "ink"},

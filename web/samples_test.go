@@ -51,8 +51,8 @@ func status() web.Status {
 			GroupID:  &web.Source{Source: "http_header", Name: "x-user-tier"},
 		},
 		Warnings: []web.Warning{
-			{Key: "server.client_identification.client_id.http_header", Line: ptr(14), Text: "anybody who reaches 0.0.0.0:8000 can send this header; put a trusted proxy in front, or set trusted_sources"},
-			{Key: "server.listen_address", Text: "overridden by the flag --listen-address"},
+			{Key: ptr("server.client_identification.client_id.http_header"), Line: ptr(14), Text: "anybody who reaches 0.0.0.0:8000 can send this header; put a trusted proxy in front, or set trusted_sources"},
+			{Key: ptr("server.listen_address"), Text: "overridden by the flag --listen-address"},
 		},
 	}
 }
@@ -172,7 +172,7 @@ func pages() map[string]templ.Component {
 	every.Status.File, every.Status.Hash, every.Status.Version = "/very/"+strings.Repeat("long", 60)+hostile, hostile, hostile
 	every.Status.LastReloadError = ptr(hostile)
 	every.Status.Identification = &web.Identification{ClientID: &web.Source{Source: hostile, Name: hostile}, GroupID: &web.Source{Source: "http_header", Name: hostile}}
-	every.Status.Warnings = []web.Warning{{Key: strings.Repeat("k", 200) + hostile, Line: ptr(1), Text: hostile}}
+	every.Status.Warnings = []web.Warning{{Key: ptr(strings.Repeat("k", 200) + hostile), Line: ptr(1), Text: hostile}}
 	every.Status.Limiter = &web.Limiter{Storage: hostile, State: hostile, Error: ptr(hostile)}
 	traces := func(rows []web.Trace) templ.Component {
 		return web.TracesView(web.TracesPage{Frame: frame("traces", "Traces"), Traces: rows, Kept: 1000, Now: now})
@@ -199,6 +199,10 @@ func pages() map[string]templ.Component {
 		"trace-refused":      trace(refused()),
 		"trace-failed":       trace(failed()),
 		"trace-hostile":      trace(bad),
+		"config-fresh":       web.ConfigView(freshConfig()),
+		"config-broken":      web.ConfigView(brokenConfig()),
+		"config-history":     web.ConfigView(longHistory()),
+		"config-hostile":     web.ConfigView(hostileConfig()),
 		"signin":             web.SignIn(web.SignInPage{Frame: frame("", "Sign in"), Next: "/admin/traces"}),
 		"signin-wrong":       web.SignIn(web.SignInPage{Frame: frame("", "Sign in"), Next: hostile, Wrong: "this is not the token"}),
 		"message-forbidden":  web.Message(web.MessagePage{Frame: frame("", "Forbidden"), Status: 403, Headline: "Only for this machine", Text: "The request came from 10.1.2.3. Without admin.token these pages are for direct callers on this machine alone.", Ways: []string{"Forward a port: ssh -L 8000:127.0.0.1:8000 host", "Set admin.token in nexus.toml, and sign in with it."}}),

@@ -33,11 +33,11 @@ type Source struct {
 	Name   string `json:"name"`
 }
 
-// Warning is one thing of the file that works and should still be looked at.
+// Warning is one thing that works and should still be looked at.
 type Warning struct {
-	Key  string `json:"key"`
-	Line *int   `json:"line"`
-	Text string `json:"text"`
+	Key  *string `json:"key"` // nil: it is about the file as a whole
+	Line *int    `json:"line"`
+	Text string  `json:"text"`
 }
 
 // Limiter is the state of the rate limiter's storage.
@@ -128,7 +128,7 @@ type Step struct {
 // Frame is what every page shows around its content.
 type Frame struct {
 	Base       string // the admin's path, without a slash at the end: "/admin"
-	Page       string // which entry of the navigation is current: "overview", "rejections", "traces"
+	Page       string // which entry of the navigation is current: "overview", "rejections", "traces", "config"
 	Title      string
 	Version    string
 	Generation uint64

@@ -152,3 +152,116 @@ func text(s *string) string {
 	}
 	return *s
 }
+
+// reloadOutcome is how a reload ended, as the pages say it.
+func reloadOutcome(r Reload) outcome {
+	switch r.Result {
+	case "success":
+		return outcome{"Loaded", "good"}
+	case "unchanged":
+		return outcome{"Unchanged", "idle"}
+	case "failed":
+		return outcome{"Failed", "broken"}
+	default:
+		return outcome{capital(r.Result), "idle"}
+	}
+}
+
+// reloadHeadline says how a reload ended and what ran after it.
+func reloadHeadline(r Reload) string {
+	word, n := reloadOutcome(r).word, "generation "+Count(r.Generation)
+	switch r.Result {
+	case "success":
+		return word + " as " + n
+	case "failed":
+		return word + ": " + n + " went on"
+	default:
+		return word + ": still " + n
+	}
+}
+
+// causeWords says what started a reload.
+func causeWords(cause string) string {
+	switch cause {
+	case "start":
+		return "start of the process"
+	case "file":
+		return "the file changed"
+	case "sighup":
+		return "SIGHUP"
+	case "admin":
+		return "asked for in the admin"
+	default:
+		return cause
+	}
+}
+
+// changeWords says what there is to see of a reload: its mistakes and what changed in the file.
+func changeWords(r Reload) string {
+	var parts []string
+	if n := len(r.Errors) + r.MoreErrors; n > 0 {
+		parts = append(parts, plural(n, "mistake", "mistakes"))
+	}
+	if len(r.Changes.Lines) > 0 {
+		lines := plural(r.Changes.Added, "line", "lines") + " added"
+		if n := r.Changes.Removed; n > 0 {
+			lines += ", " + Count(n) + " removed"
+		}
+		parts = append(parts, lines)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// originWords says where the value of a key comes from.
+func originWords(s Setting) string {
+	if s.Line == nil {
+		return s.From
+	}
+	line := "line " + strconv.Itoa(*s.Line)
+	switch s.From {
+	case "file":
+		return line
+	case "flag":
+		return "flag, over " + line
+	default:
+		return s.From + ", " + line
+	}
+}
+
+// generations says whether older generations still have something to do; empty: none has.
+func generations(live int) string {
+	switch older := live - 1; {
+	case older <= 0:
+		return ""
+	case older == 1:
+		return "an older one still finishes its requests"
+	default:
+		return Count(older) + " older ones still finish their requests"
+	}
+}
+
+// mistakePlace is where a mistake stands, as compilers say it: "nexus.toml:42:1".
+func mistakePlace(file string, m Mistake) string {
+	if m.Line == nil {
+		return ""
+	}
+	at := place(DecidedBy{File: &file, Line: m.Line})
+	if m.Column != nil {
+		at += ":" + strconv.Itoa(*m.Column)
+	}
+	return at
+}
+
+// firstLine is the first of the mistakes of a file, which stand on a line each.
+func firstLine(mistakes string) string {
+	first, _, _ := strings.Cut(mistakes, "\n")
+	return first
+}
+
+// moreMistakes leads from the first of the mistakes to all of them.
+func moreMistakes(mistakes string) string {
+	if more := strings.Count(mistakes, "\n"); more > 0 {
+		return plural(more, "more mistake", "more mistakes") + ", and what changed in the file"
+	}
+	return "What changed in the file"
+}

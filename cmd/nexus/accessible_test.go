@@ -3,6 +3,7 @@ package main_test
 import (
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,25 +23,53 @@ func TestPagesAreAccessible(t *testing.T) {
 	named(t, nexus.URL, "answered", from("alice", "pro"), http.StatusOK)
 	named(t, nexus.URL, "refused", from("alice", "gold"), http.StatusBadRequest)
 	browser := gatewaytest.OpenBrowser(t)
-	for name, view := range views {
-		t.Run(name, func(t *testing.T) {
-			tab := browser.Tab(t, view)
-			for _, path := range []string{"/admin", "/admin/rejections", "/admin/rejections?reason=none", "/admin/traces",
-				"/admin/traces/answered", "/admin/traces/refused", "/admin/traces/gone"} {
-				tab.Open(t, nexus.URL+path)
-				gatewaytest.Evaluate[bool](t, tab, string(rules)+`
-					axe.run().then(r => { window.found = [r.passes.length, ...r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" "))] }); true`)
-				found := []any{}
-				for end := time.Now().Add(20 * time.Second); len(found) == 0 && time.Now().Before(end); {
-					found = gatewaytest.Evaluate[[]any](t, tab, "window.found || []")
+	look := func(state string, paths ...string) {
+		for name, view := range views {
+			t.Run(state+"/"+name, func(t *testing.T) {
+				tab := browser.Tab(t, view)
+				for _, path := range paths {
+					tab.Open(t, nexus.URL+path)
+					for _, violation := range violations(t, tab, string(rules)) {
+						t.Errorf("%s: %s", path, violation)
+					}
 				}
-				if len(found) == 0 || found[0] == 0.0 {
-					t.Fatalf("%s: axe has not looked", path)
-				}
-				for _, violation := range found[1:] {
-					t.Errorf("%s: %s", path, violation)
-				}
-			}
-		})
+			})
+		}
+	}
+	look("a sound file", "/admin", "/admin/rejections", "/admin/rejections?reason=none", "/admin/traces",
+		"/admin/traces/answered", "/admin/traces/refused", "/admin/traces/gone", "/admin/config")
+	reloadWith(t, nexus, strings.Replace(identified, `"free", `, "", 1))
+	reloadWith(t, nexus, strings.Replace(identified, "group_values", "group_valeus", 1)+"\n[admin]\ntraces = \"many\"\n")
+	look("a file with mistakes", "/admin", "/admin/config")
+}
+
+// violations are what axe finds on the page of a tab, with all details open.
+func violations(t *testing.T, tab *gatewaytest.Tab, rules string) []any {
+	t.Helper()
+	gatewaytest.Evaluate[bool](t, tab, rules+`
+		document.querySelectorAll("details").forEach(d => { d.open = true });
+		axe.run().then(r => { window.found = [r.passes.length, ...r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html).join(" "))] }); true`)
+	found := []any{}
+	for end := time.Now().Add(20 * time.Second); len(found) == 0 && time.Now().Before(end); {
+		found = gatewaytest.Evaluate[[]any](t, tab, "window.found || []")
+	}
+	if len(found) == 0 || found[0] == 0.0 {
+		t.Fatal("axe has not looked")
+	}
+	return found[1:]
+}
+
+// reloadWith saves another file and asks for a reload, whose result is in the history then.
+func reloadWith(t *testing.T, nexus *gatewaytest.Nexus, text string) {
+	t.Helper()
+	if err := os.WriteFile(nexus.ConfigPath, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(nexus.URL+"/admin/api/reload", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := answer.Body.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -172,7 +173,7 @@ func TestPagesFitEveryScreen(t *testing.T) {
 	nexus := gatewaytest.Start(t, identified)
 	browser := gatewaytest.OpenBrowser(t)
 	empty := browser.Tab(t, views["phone-light"])
-	for _, path := range []string{"/admin", "/admin/rejections", "/admin/traces"} {
+	for _, path := range []string{"/admin", "/admin/rejections", "/admin/traces", "/admin/config"} {
 		look(t, empty, nexus.URL+path)
 		empty.Screenshot(t, "empty"+strings.ReplaceAll(path, "/", "-"))
 	}
@@ -195,6 +196,11 @@ func TestPagesFitEveryScreen(t *testing.T) {
 	}
 	pages["trace-allowed"] = "/admin/traces/" + url.PathEscape(id)
 
+	// Reloads with long lines, one of them with mistakes.
+	reloadWith(t, nexus, identified+"# "+long+"\n[llm.providers."+strings.Repeat("p", 100)+"]\ntype = \"demo\"\n")
+	reloadWith(t, nexus, identified+"# "+long+long+"\n["+long+"]\n[admin]\ntraces = \"many\"\n")
+	pages["config"], pages["overview-broken"] = "/admin/config", "/admin"
+
 	for name, view := range views {
 		t.Run(name, func(t *testing.T) {
 			tab := browser.Tab(t, view)
@@ -203,6 +209,36 @@ func TestPagesFitEveryScreen(t *testing.T) {
 				tab.Screenshot(t, page+"-"+name)
 			}
 		})
+	}
+}
+
+// TestTheReloadButton presses it by keyboard: with a file that has a mistake, and with one that has none.
+func TestTheReloadButton(t *testing.T) {
+	nexus := gatewaytest.Start(t, identified)
+	tab := gatewaytest.OpenBrowser(t).Tab(t, views["phone-light"])
+	press := func(text string) string {
+		if err := os.WriteFile(nexus.ConfigPath, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		look(t, tab, nexus.URL+"/admin/config")
+		tabTo(t, tab, "the button", `e.matches("main button")`)
+		if got := tab.Follow(t, chromedp.KeyEvent(kb.Enter)); got != http.StatusOK {
+			t.Fatalf("the button leads to %d", got)
+		}
+		if at := gatewaytest.Evaluate[string](t, tab, "location.pathname + location.hash"); at != "/admin/config#history" {
+			t.Errorf("the button leads to %q", at)
+		}
+		return mainText(t, tab)
+	}
+	const mistake = "group_valeus"
+	if page := press(strings.Replace(identified, "group_values", mistake, 1)); !strings.Contains(page, "The file on disk was refused") || !strings.Contains(page, "nexus.toml:7:1") || !strings.Contains(page, "asked for in the admin") {
+		t.Errorf("the page does not say what is wrong: %s", page)
+	}
+	if page := press(strings.Replace(identified, `"free", `, "", 1)); strings.Contains(page, "was refused") || !strings.Contains(page, "Loaded as generation 2") {
+		t.Errorf("the page does not say that the file is live: %s", page)
+	}
+	if !strings.Contains(nexus.Output(), "reload asked for") {
+		t.Error("the log does not say who asked")
 	}
 }
 
