@@ -31,7 +31,7 @@ func (s *settings) banner(g *gateway.Gateway) {
 		fmt.Fprintf(s.stderr, "  %-11s"+format+"\n", append([]any{name}, args...)...)
 	}
 	fmt.Fprintf(s.stderr, "\nnexus %s\n", status.Version)
-	row("config", "%s", cfg.File())
+	row("config", "%s, taken live whenever it is saved", cfg.File())
 	if p := cfg.LLM.Protocols.OpenAI; cfg.LLM.Enabled && p.Enabled {
 		row("openai", "%s%s/v1", base, strings.TrimSuffix(string(p.Path), "/"))
 	}
