@@ -80,49 +80,6 @@ func quoteName(name string) string {
 	return b.String()
 }
 
-// field is one key of a table type.
-type field struct {
-	name  string
-	index int
-	typ   reflect.Type
-}
-
-// fieldsOf are the keys of a table type, in the order of its declaration.
-func fieldsOf(t reflect.Type) []field {
-	fields := make([]field, 0, t.NumField())
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if name := f.Tag.Get("toml"); name != "" && f.IsExported() {
-			fields = append(fields, field{name: name, index: i, typ: f.Type})
-		}
-	}
-	return fields
-}
-
-func namesOf(fields []field) []string {
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
-	}
-	return names
-}
-
-// isTable reports whether t is written as a table of fixed keys. Value types are structs, too.
-func isTable(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && !isScalar(t) && !isNamed(t)
-}
-
-func isScalar(t reflect.Type) bool {
-	return t == prefixType || reflect.PointerTo(t).Implements(scalarType)
-}
-
-func isNamed(t reflect.Type) bool { return reflect.PointerTo(t).Implements(entriesType) }
-
-// entryType is the T of a Table[T].
-func entryType(t reflect.Type) reflect.Type {
-	return reflect.New(t).Interface().(entries).entryType()
-}
-
 // tablesWith are the tables that have a key called name, with the placeholder NAME where the user names one.
 func tablesWith(name string) []string {
 	var found []string
@@ -167,13 +124,4 @@ func knownPrefix(names []string, named int) string {
 		key = join(key, name)
 	}
 	return key
-}
-
-func fieldNamed(t reflect.Type, name string) reflect.Type {
-	for _, f := range fieldsOf(t) {
-		if f.name == name {
-			return f.typ
-		}
-	}
-	return nil
 }

@@ -88,6 +88,8 @@ func (s *scanner) tableHeader() bool {
 	names, ok := s.key()
 	end := s.off
 	if !ok || !s.accept(']') || array && !s.accept(']') {
+		// Names of a header without an end may be anything; only those that the configuration has are told.
+		s.last, s.header, s.lastAt = names, 0, at
 		return false
 	}
 	s.mark(spanKey, start, end, names, 0)
@@ -119,6 +121,9 @@ func (s *scanner) pair(table string, within []string, top bool) bool {
 	names, ok := s.key()
 	end := s.off
 	if !ok || !s.accept('=') {
+		if top {
+			s.last, s.header, s.lastAt = within, len(within), at
+		}
 		return false
 	}
 	path := append(within[:len(within):len(within)], names...)

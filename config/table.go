@@ -69,8 +69,6 @@ type entries interface {
 	decode(name string, fill func(reflect.Value))
 }
 
-var entriesType = reflect.TypeFor[entries]()
-
 func (t *Table[T]) entryType() reflect.Type { return reflect.TypeFor[T]() }
 
 func (t *Table[T]) decode(name string, fill func(reflect.Value)) {

@@ -51,7 +51,7 @@ func (n node) inside() []node {
 		for i, f := range fields {
 			all[i] = node{
 				key: join(n.key, f.name), name: f.name,
-				guard: t.Field(f.index).Tag.Get("guard"), value: n.value.Field(f.index),
+				guard: f.guard, value: n.value.Field(f.index),
 			}
 		}
 		return all
