@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,20 +36,43 @@ type Nexus struct {
 // that Start gives itself (serve, --config, --listen-address). The process ends with the test.
 func Start(t testing.TB, config string, args ...string) *Nexus {
 	t.Helper()
-	program := Build(t, "nexus/cmd/nexus")
 	path := filepath.Join(t.TempDir(), "nexus.toml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return Setup{Path: path, Args: args}.Start(t)
+}
+
+// Setup is a start out of the ordinary.
+type Setup struct {
+	// Path is the nexus.toml, which is there already. Needed.
+	Path string
+	// Address is where that file has the program listen. Empty: on a free address, by the flag.
+	Address string
+	// Wrapper is a command that prepares something, and becomes the command that its arguments end with
+	// ("unshare", "--net"). Empty: none.
+	Wrapper []string
+	// Args follow the other arguments of the program.
+	Args []string
+}
+
+// Start is [Start] of a setup.
+func (s Setup) Start(t testing.TB) *Nexus {
+	t.Helper()
+	program := Build(t, "nexus/cmd/nexus")
 	for try := 1; ; try++ {
-		address := FreeAddress(t)
-		all := append([]string{"serve", "--config", path, "--listen-address", address}, args...)
-		n := &Nexus{URL: "http://" + address, ConfigPath: path, Process: Run(t, program, all...)}
+		address, command := s.Address, append(slices.Clone(s.Wrapper), program, "serve", "--config", s.Path)
+		if address == "" {
+			address = FreeAddress(t)
+			command = append(command, "--listen-address", address)
+		}
+		command = append(command, s.Args...)
+		n := &Nexus{URL: "http://" + address, ConfigPath: s.Path, Process: Run(t, command[0], command[1:]...)}
 		err := n.awaitReady()
 		if err == nil {
 			return n
 		}
-		if try == startTries || !strings.Contains(n.Output(), "address already in use") {
+		if try == startTries || s.Address != "" || !strings.Contains(n.Output(), "address already in use") {
 			t.Fatalf("start nexus: %v\n%s", err, n.Output())
 		}
 	}
