@@ -64,7 +64,7 @@ var slips = []slip{
 	{name: "another listen address", old: "listen_address = \"127.0.0.1:", now: "listen_address = \"127.0.0.2:", line: 3, key: "server.listen_address", unseen: true},
 	{name: "an empty file", damage: func(path string) error { return replace(path, "") }},
 	{name: "no file", damage: os.Remove},
-	{name: "half a file", damage: func(path string) error { return replace(path, storyFile("127.0.0.1:0", 0)[:100]) }, line: 4, key: "server.client_identification"},
+	{name: "half a file", damage: func(path string) error { return replace(path, storyFile("127.0.0.1:0", 0)[:100]) }, line: 5, key: "server.client_identification"},
 	{name: "a variable that is not set", old: `"` + canary + `-of-the-admin"` + "\n[tele", now: "\"{{ env.NEXUS_TEST_UNSET }}\"\n[tele", line: 13, key: "admin.token"},
 	{name: "a group named twice", old: `"free", "pro"`, now: `"pro", "pro"`, line: 9, key: "server.client_identification.validation.group_values[1]"},
 	{name: "a table that comes twice", now: "[admin]\n", line: 16, key: "admin"},
