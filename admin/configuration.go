@@ -54,7 +54,11 @@ func (v *visit) apiReloads() {
 // reloadNow is the button: what came of it stands first in the history.
 func (v *visit) reloadNow() {
 	v.reload()
-	v.goTo(v.base + "/config#history")
+	base := v.base
+	if now := v.gw.Status().Config; now != nil && now.Admin.Enabled {
+		base = trimSlash(string(now.Admin.Path)) // the pages may have moved
+	}
+	v.goTo(base + "/config#history")
 }
 
 func (v *visit) apiReload() {

@@ -349,3 +349,14 @@ func TestThePageOfTheConfigurationIsBounded(t *testing.T) {
 		t.Error("the JSON of the configuration is not whole")
 	}
 }
+
+// TestTheButtonLeadsToWhereThePagesAre has a reload that moves the pages.
+func TestTheButtonLeadsToWhereThePagesAre(t *testing.T) {
+	i := start(t, guarded)
+	moved := load(t, strings.Replace(guarded, "[admin]\n", "[admin]\npath = \"/ops\"\n", 1))
+	i.gateway.loaded, i.gateway.next = moved, journal.Reload{Generation: 2, Result: journal.ResultSuccess}
+	resp := i.send("POST", "/admin/config", bearer(adminToken), form(""))
+	if got := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || got != "/ops/config#history" {
+		t.Errorf("%d, Location %q", resp.StatusCode, got)
+	}
+}

@@ -31,12 +31,17 @@ type fake struct {
 	// next is how the next reload ends; asked are the causes of those that were asked for.
 	next  journal.Reload
 	asked []journal.Cause
+	// loaded is the configuration that runs after the next reload; nil: the same.
+	loaded *config.Config
 }
 
 func (f *fake) Reload(cause journal.Cause) journal.Reload {
 	f.asked = append(f.asked, cause)
 	f.next.Cause = cause
 	f.journal.AddReload(f.next)
+	if f.loaded != nil {
+		f.status.Config = f.loaded
+	}
 	return f.next
 }
 

@@ -1,7 +1,10 @@
-// Package config turns nexus.toml into Go values. A file is read once, checked whole and becomes
+// Package config turns nexus.toml into Go values. A file is read until it stands still, checked whole and becomes
 // a *Config that nobody changes afterwards; every mistake of the file is reported together, as
-// a [Problem] that says where, what, and how to mend it. The package knows nothing of how any of it
-// is served, imports nothing of ours, starts nothing and keeps no state.
+// a [Problem] that says where, what, and how to mend it. A [File] can be followed while others write it: it says when
+// it differs from what was read last, and leaves it to others what to do then. What anybody may see of a
+// configuration, a file or a difference comes from here, too, without its secrets.
+//
+// The package knows nothing of how any of it is served, imports nothing of ours, and never writes.
 package config
 
 // Config is one nexus.toml, expanded, checked and with its defaults filled in. The field comments of

@@ -15,7 +15,8 @@ type Setting struct {
 	// is ***.
 	Value any
 	From  From
-	// Line is where the file says the value, or which variable of the environment it takes; 0: it does not.
+	// Line is the line that says the value, or takes it from the environment; 0 where a default, a flag or a variable
+	// in the file's place holds.
 	Line int
 }
 
@@ -25,7 +26,7 @@ func (c *Config) Settings() []Setting {
 	var all []Setting
 	for n := range c.walk() {
 		if !n.isTable() {
-			s := Setting{Key: n.key, Value: c.shown(n.key, n.value), From: c.from(n), Line: c.Line(n.key)}
+			s := Setting{Key: maskUserinfo(n.key), Value: c.shown(n.key, n.value), From: c.from(n), Line: c.Line(n.key)}
 			if _, other := c.origin.overridden[n.key]; other {
 				s.Line = 0 // what stands there is not what holds
 			}
@@ -33,6 +34,16 @@ func (c *Config) Settings() []Setting {
 		}
 	}
 	return all
+}
+
+// Shown is the value of a key as anybody may see it: see [Setting]. Nil also for a key that does not exist.
+func (c *Config) Shown(key string) any {
+	for n := range c.walk() {
+		if n.key == key && !n.isTable() {
+			return c.shown(key, n.value)
+		}
+	}
+	return nil
 }
 
 // from is where the value of a key comes from.
@@ -113,7 +124,7 @@ func (c *Config) writeJSON(b *bytes.Buffer, n node) error {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if err := appendJSON(b, inner.name); err != nil {
+		if err := appendJSON(b, maskUserinfo(inner.name)); err != nil {
 			return err
 		}
 		b.WriteByte(':')

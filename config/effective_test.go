@@ -369,3 +369,17 @@ func FuzzEffective(f *testing.F) {
 		}
 	})
 }
+
+func TestTheUserInformationOfANameIsNotShown(t *testing.T) {
+	cfg := load(t, "[llm.providers.x]\ntype = 'demo'\n[llm.providers.x.models.'https://user:s3cret@host/m']\n")
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range cfg.Settings() {
+		text = append(text, s.Key...)
+	}
+	if !strings.Contains(string(text), "https://***@host/m") || strings.Contains(string(text), "s3cret") {
+		t.Errorf("shown: %s", text)
+	}
+}

@@ -111,6 +111,15 @@ func (r *reading) parse(text string) bool {
 		r.problems = append(r.problems, syntaxProblem(r.file, text, err))
 		return false
 	}
+	if !found.whole {
+		// What a key says counts, and also whether it is said: where the two readers of the file do not agree on
+		// that, none of it may be served. A byte order mark of UTF-16 before plain text is such a case.
+		r.problems = append(r.problems, Problem{
+			File: r.file, Line: found.lastAt.Line, Column: found.lastAt.Column,
+			What: "the file is not plain TOML behind this place", Fix: "save it as UTF-8 without a byte order mark, and write it more simply" + unchecked,
+		})
+		return false
+	}
 	if len(tree) == 0 {
 		r.fail("", "the file is empty", `write at least a provider: [llm.providers.demo] with type = "demo"`)
 		return false

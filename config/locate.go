@@ -24,6 +24,8 @@ type located struct {
 	// excess is what is more than a file may have, or "", and excessAt the place of it.
 	excess   string
 	excessAt Position
+	// whole is true where the scanner understood the text to its end.
+	whole bool
 }
 
 // locate finds the keys of a TOML text. It knows just enough of the grammar to tell keys from values, and
@@ -35,6 +37,7 @@ func locate(text string) *located {
 	}
 	for s.statement() {
 	}
+	s.whole = s.end()
 	return &s.located
 }
 

@@ -122,7 +122,7 @@ func (s *Snapshot) recovered(x *Exchange, next echo.HandlerFunc) (err error) {
 		case p == http.ErrAbortHandler:
 			panic(p)
 		default:
-			s.gateway.logPanic(x.trace.ID, p)
+			s.gateway.logPanic("a request panicked", p, "request_id", x.trace.ID)
 			if x.Response().Committed {
 				x.fail(trace.InternalError, http.StatusInternalServerError)
 				panic(http.ErrAbortHandler)

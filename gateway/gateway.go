@@ -131,7 +131,8 @@ func (g *Gateway) record(x *Exchange) {
 }
 
 // logPanic logs a bug. The value that was thrown may hold what a caller sent, so only its type is told.
-func (g *Gateway) logPanic(id string, thrown any) {
+func (g *Gateway) logPanic(what string, thrown any, about ...any) {
 	stack := make([]byte, 8<<10)
-	g.logger.Error("a request panicked", "request_id", id, "type", fmt.Sprintf("%T", thrown), "stack", string(stack[:runtime.Stack(stack, false)]))
+	about = append(about, "type", fmt.Sprintf("%T", thrown), "stack", string(stack[:runtime.Stack(stack, false)]))
+	g.logger.Error(what, about...)
 }

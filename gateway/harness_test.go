@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,11 +36,12 @@ rename = "demo-1"
 // running is a gateway that listens in this process.
 type running struct {
 	*gateway.Gateway
-	url  string
-	log  *lines
-	stop context.CancelFunc
-	kill context.CancelFunc
-	done chan error
+	url    string
+	log    *lines
+	broken atomic.Bool // the surfaces of the next generation throw something
+	stop   context.CancelFunc
+	kill   context.CancelFunc
+	done   chan error
 }
 
 // lines is a log that tests may read while it is written.
@@ -85,11 +87,15 @@ func start(t testing.TB, text string) *running {
 func startWith(t testing.TB, load func() config.Draft) *running {
 	t.Helper()
 	log := &lines{}
+	r := &running{log: log}
 	g, err := gateway.New(gateway.Options{
 		Load:   load,
 		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Grace:  -1,
 		Surfaces: func(*gateway.Gateway, *config.Config) (pages, metrics http.Handler) {
+			if r.broken.Load() {
+				panic("c4nary")
+			}
 			return http.HandlerFunc(operator), http.HandlerFunc(operator)
 		},
 	})
@@ -101,7 +107,7 @@ func startWith(t testing.TB, load func() config.Draft) *running {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	kill, killNow := context.WithCancel(context.Background())
-	r := &running{Gateway: g, url: "http://" + g.Address(), log: log, stop: stop, kill: killNow, done: make(chan error, 1)}
+	r.Gateway, r.url, r.stop, r.kill, r.done = g, "http://"+g.Address(), stop, killNow, make(chan error, 1)
 	go func() { r.done <- g.Run(ctx, kill) }()
 	t.Cleanup(func() {
 		stop()

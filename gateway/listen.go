@@ -34,11 +34,10 @@ var (
 
 // door is a listener with the server behind it.
 type door struct {
-	configured string // the address as the configuration says it
-	listener   net.Listener
-	server     *http.Server
-	cut        context.CancelCauseFunc // ends every request behind the door
-	served     chan error
+	listener net.Listener
+	server   *http.Server
+	cut      context.CancelCauseFunc // ends every request behind the door
+	served   chan error
 
 	mu     sync.Mutex
 	silent map[net.Conn]time.Time // connections that have not sent a request yet, and since when
@@ -52,11 +51,10 @@ func listen(address string, live *live, logger *slog.Logger) (*door, error) {
 	}
 	base, cut := context.WithCancelCause(context.Background())
 	d := &door{
-		configured: address,
-		listener:   capListener(l.(*net.TCPListener), maxConnections),
-		cut:        cut,
-		served:     make(chan error, 1),
-		silent:     make(map[net.Conn]time.Time),
+		listener: capListener(l.(*net.TCPListener), maxConnections),
+		cut:      cut,
+		served:   make(chan error, 1),
+		silent:   make(map[net.Conn]time.Time),
 	}
 	d.server = &http.Server{
 		Handler:                      &doorHandler{live: live},
@@ -176,6 +174,7 @@ func (g *Gateway) drain(kill context.Context) error {
 
 // close ends what belongs to the process. Snapshots close with their last request.
 func (g *Gateway) close() {
+	g.state.Store(draining) // also where the listener failed; from here on no reload begins, and none that has begun ends well
 	g.door.cut(errShuttingDown)
 	if s := g.live.current.Swap(nil); s != nil {
 		s.release()

@@ -23,8 +23,8 @@ type providerSettings struct {
 	kind config.ProviderType
 }
 
-// openProvider is a provider that is open, with the models that it listed then.
-type openProvider struct {
+// sharedProvider is a provider that is open, with the models that it listed then.
+type sharedProvider struct {
 	llm.Provider
 	discovered []llm.Model
 }
@@ -45,12 +45,12 @@ func compileProviders(cfg *config.Config) []provider {
 // discoverTime is how long a provider may take to list its models while it opens.
 const discoverTime = 5 * time.Second
 
-// openFirst opens a provider that no generation has. One that does not list its models has none; that never keeps a
+// openProvider opens a provider that no generation has. One that does not list its models has none; that never keeps a
 // snapshot from opening.
-func openFirst(providerSettings) (*openProvider, func()) {
+func openProvider(providerSettings) (*sharedProvider, func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), discoverTime)
 	defer cancel()
-	p := &openProvider{Provider: demo.New()} // there is no other kind
+	p := &sharedProvider{Provider: demo.New()} // there is no other kind
 	p.discovered, _ = p.Models(ctx)
 	return p, nil
 }
@@ -60,7 +60,7 @@ func openFirst(providerSettings) (*openProvider, func()) {
 func (s *Snapshot) borrowProviders(pool *shared.Pool) []llm.Upstream {
 	upstreams := make([]llm.Upstream, len(s.providers))
 	for i, wanted := range s.providers {
-		p, giveBack := shared.Borrow(pool, wanted.settings, openFirst)
+		p, giveBack := shared.Borrow(pool, wanted.settings, openProvider)
 		s.shares = append(s.shares, giveBack)
 		upstreams[i] = llm.Upstream{Name: wanted.name, Provider: p, Explicit: wanted.explicit, Discovered: p.discovered}
 	}

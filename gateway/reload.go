@@ -12,64 +12,73 @@ import (
 // Start loads the configuration for the first time and opens the door. After an error nothing is left
 // open; [config.Problems] are the file's.
 func (g *Gateway) Start() error {
-	r := g.Reload(journal.CauseStart)
-	if r.Result == journal.ResultFailed {
-		return r.Errors
-	}
-	return nil
+	_, err := g.reload(journal.CauseStart)
+	return err
 }
 
 // Reload loads the configuration and, if it has no mistake, makes it the live one. Whatever is wrong leaves
-// the running one alone and is told in the journal, the log and the metrics, and given back. Reloads run one at a time.
+// the running one alone and is told in the journal, the log and the metrics, and given back whole. Reloads run one at a
+// time.
 //
 // A file that changed into what was read last is no reload: nothing is told, and the result is
 // [journal.ResultUnchanged].
 func (g *Gateway) Reload(cause journal.Cause) journal.Reload {
+	r, _ := g.reload(cause) // what is wrong is told, and in r
+	return r
+}
+
+func (g *Gateway) reload(cause journal.Cause) (journal.Reload, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	old := g.live.current.Load() // before the state is asked for: see swap
 	if g.state.Load() == draining {
-		// What would be opened now, nobody would close.
-		return journal.Reload{Generation: g.generation, Time: time.Now(), Cause: cause, Result: journal.ResultFailed, Errors: config.Problems{stopping}}
+		return g.tooLate(cause)
 	}
 	draft := g.options.Load()
 	r := journal.Reload{Generation: g.generation, Cause: cause, Hash: draft.Hash}
-	running := g.running()
-	if running != nil {
+	var running *config.Config
+	if old != nil {
+		running = old.config
 		r.Diff = config.Diff(running.Text(), draft.Text)
 	}
-	switch next, err := g.next(running, draft); {
+	next, err := g.next(running, draft)
+	switch {
 	case err != nil:
 		r.Result, r.Errors = journal.ResultFailed, asProblems(draft, err)
 	case next == nil:
 		r.Result = journal.ResultUnchanged
+	case !g.swap(old, next):
+		return g.tooLate(cause)
 	default:
-		g.swap(next)
 		r.Result, r.Generation = journal.ResultSuccess, next.Generation
 	}
 	r.Time = time.Now()
-	if cause == journal.CauseFile && g.isRepetition(r) {
-		return r
+	if cause != journal.CauseFile || !isRepetition(g.journal.LastReload(), r) {
+		g.journal.AddReload(r)
+		g.meters.Reloaded(string(r.Result), r.Generation, r.Time)
+		g.logReload(r.Bounded(), draft)
 	}
-	r = g.journal.AddReload(r)
-	g.meters.Reloaded(string(r.Result), r.Generation, r.Time)
-	g.logReload(r, draft)
-	return r
+	return r, err
 }
 
-var stopping = config.Problem{What: "nexus is stopping and takes no other configuration", Fix: "start it again"}
-
-// running is the live configuration; nil: there is none yet. Only a reload replaces it, so whoever holds the
-// lock of reloads may use it without a lease.
-func (g *Gateway) running() *config.Config {
-	if s := g.live.current.Load(); s != nil {
-		return s.config
-	}
-	return nil
+// tooLate is the answer of a process that is stopping: what it opened now, nobody would close.
+func (g *Gateway) tooLate(cause journal.Cause) (journal.Reload, error) {
+	stopping := config.Problems{{What: "nexus is stopping and takes no other configuration", Fix: "start it again"}}
+	g.logger.Warn("reload refused: nexus is stopping", "cause", string(cause))
+	return journal.Reload{
+		Generation: g.generation, Time: time.Now(), Cause: cause, Result: journal.ResultFailed, Errors: stopping,
+	}, stopping
 }
 
 // next opens the snapshot that a draft asks for; nil where it asks for what runs already. All that can fail
-// happens here, before anything has changed.
-func (g *Gateway) next(running *config.Config, draft config.Draft) (*Snapshot, error) {
+// happens here, before anything has changed; a bug, too, costs no more than the reload.
+func (g *Gateway) next(running *config.Config, draft config.Draft) (next *Snapshot, err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			g.logPanic("a reload panicked", thrown)
+			next, err = nil, errBug
+		}
+	}()
 	if draft.Config == nil {
 		return nil, draft.Problems.Errors()
 	}
@@ -77,12 +86,15 @@ func (g *Gateway) next(running *config.Config, draft config.Draft) (*Snapshot, e
 		if running.Hash() == draft.Hash {
 			return nil, nil
 		}
-		if lost := config.Lost(running, draft.Config); lost.HasErrors() {
-			return nil, lost
+		refused := append(config.Lost(running, draft.Config), config.NeedRestart(running, draft.Config)...)
+		if refused.HasErrors() {
+			return nil, refused
 		}
 	}
 	return g.open(Compile(draft.Config))
 }
+
+var errBug = errors.New("nexus has a bug, which the log tells of")
 
 // asProblems is an error as the list that a reload is told by.
 func asProblems(draft config.Draft, err error) config.Problems {
@@ -90,27 +102,32 @@ func asProblems(draft config.Draft, err error) config.Problems {
 	if errors.As(err, &problems) {
 		return problems
 	}
-	return config.Problems{{File: draft.Config.File(), What: err.Error(), Fix: "mend that, and reload"}}
+	return config.Problems{{File: draft.Config.File(), What: err.Error(), Fix: "mend that, and try again"}}
 }
 
 // isRepetition reports whether a reload tells nothing that the one before has not told.
-func (g *Gateway) isRepetition(r journal.Reload) bool {
-	last := g.journal.LastReload()
+func isRepetition(last, r journal.Reload) bool {
 	if r.Result == journal.ResultUnchanged {
 		return last.Result != journal.ResultFailed
 	}
 	return r.Result == journal.ResultFailed && last.Result == journal.ResultFailed && r.Hash == last.Hash &&
-		r.Errors.Error() == last.Errors.Error()
+		r.Bounded().Errors.Error() == last.Errors.Error()
 }
 
-// swap makes a snapshot the live one. Nothing in it can fail, and nothing after it.
-func (g *Gateway) swap(next *Snapshot) {
+// swap makes next the live snapshot in the place of old. Nothing in it can fail, and nothing after it, unless the
+// process came to its end meanwhile: then old is not live any more, and next is closed.
+func (g *Gateway) swap(old, next *Snapshot) bool {
+	if !g.live.current.CompareAndSwap(old, next) {
+		next.release()
+		return false
+	}
+	g.generation = next.Generation
 	admin := &next.config.Admin
 	g.journal.Resize(admin.Traces, admin.Rejections)
-	g.generation = next.Generation
-	if old := g.live.current.Swap(next); old != nil {
+	if old != nil {
 		old.release()
 	}
+	return true
 }
 
 // logReload tells the log how a reload ended. That of the start is told by whoever starts the process.

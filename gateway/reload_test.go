@@ -1,16 +1,20 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"nexus/config"
+	"nexus/gateway"
 	"nexus/gateway/journal"
 )
 
@@ -197,7 +201,7 @@ func TestAnOldGenerationLivesAsLongAsItsLastRequest(t *testing.T) {
 	g, d := startAt(t, tiered)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	_, stream := g.open(t, ctx, "slow:30ms Hello")
+	g.open(t, ctx, "slow:500ms Hello")
 	for i, letter := range []string{"A", "B"} {
 		d.save(strings.Replace(tiered, "demo-1", letter, 1))
 		if r := g.Reload(journal.CauseFile); r.Result != journal.ResultSuccess {
@@ -209,10 +213,7 @@ func TestAnOldGenerationLivesAsLongAsItsLastRequest(t *testing.T) {
 		}
 	}
 	g.wantMetrics(t, "nexus_config_live_generations 2", "nexus_config_generation 3")
-	rest, err := io.ReadAll(stream)
-	if err != nil || !bytes.HasSuffix(rest, []byte("data: [DONE]\n\n")) {
-		t.Fatalf("the stream ends with %q: %v", rest, err)
-	}
+	cancel()
 	for deadline := time.Now().Add(5 * time.Second); g.Status().LiveGenerations != 1; <-time.After(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d generations are live after the last request of the old one", g.Status().LiveGenerations)
@@ -232,5 +233,120 @@ func TestHowChangesAreNoticedIsTold(t *testing.T) {
 	g.wantMetrics(t, `nexus_config_watch_mode{mode="poll"} 0`, `nexus_config_watch_mode{mode="inotify"} 1`)
 	if s := g.Status(); s.Watching != "" {
 		t.Errorf("status %q", s.Watching)
+	}
+}
+
+func TestEveryMistakeIsTold(t *testing.T) {
+	g, d := startAt(t, tiered)
+	var b strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&b, "zz%d = 1\n", i)
+	}
+	d.save(b.String() + tiered)
+	if r := g.Reload(journal.CauseAdmin); len(r.Errors) != 60 {
+		t.Errorf("%d of 60 mistakes are given back", len(r.Errors))
+	}
+	if n := len(g.Journal().LastReload().Errors); n != 51 {
+		t.Errorf("%d are kept", n)
+	}
+	if g.Reload(journal.CauseFile); len(g.Journal().Reloads()) != 2 {
+		t.Errorf("the same mistakes again are another reload")
+	}
+	bad, err := gateway.New(gateway.Options{Load: d.load, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var problems config.Problems
+	if err := bad.Start(); !errors.As(err, &problems) || len(problems) != 60 {
+		t.Errorf("a start is told %d of 60 mistakes", len(problems))
+	}
+}
+
+func TestWhatCannotChangeIsToldWithWhatIsLost(t *testing.T) {
+	g, d := startAt(t, tiered)
+	d.save("[server]\nlisten_address = \"127.0.0.1:1\"\n[llm.providers.demo]\ntype = \"demo\"\n")
+	r := g.Reload(journal.CauseFile)
+	said := r.Errors.Error()
+	if !strings.Contains(said, `nexus.toml:2:1: server.listen_address: "127.0.0.1:1" is another address than the one in use, and a change of it needs a restart`) ||
+		!strings.Contains(said, "server.client_identification: is missing") {
+		t.Errorf("told: %s", said)
+	}
+}
+
+func TestAnAddressFromTheEnvironmentIsNotShown(t *testing.T) {
+	const text = "[server]\nlisten_address = \"{{ env.ADDRESS }}\"\n[llm.providers.demo]\ntype = \"demo\"\n"
+	address := "127.0.0.1:0"
+	g := startWith(t, func() config.Draft {
+		return config.ParseDraft("nexus.toml", []byte(text), config.Overlay{}, func(string) (string, bool) { return address, true })
+	})
+	address = "127.0.0.99:4711"
+	r := g.Reload(journal.CauseFile)
+	if r.Result != journal.ResultFailed || !strings.Contains(r.Errors.Error(), "the value from the environment is another address") {
+		t.Errorf("%s: %v", r.Result, r.Errors)
+	}
+	if strings.Contains(r.Errors.Error()+g.log.String(), "127.0.0.99") {
+		t.Errorf("the address is in %v, %s", r.Errors, g.log)
+	}
+	other, err := gateway.New(gateway.Options{Logger: slog.New(slog.DiscardHandler), Load: func() config.Draft {
+		return config.ParseDraft("nexus.toml", []byte(text), config.Overlay{}, func(string) (string, bool) { return strings.TrimPrefix(g.url, "http://"), true })
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err == nil || strings.Contains(err.Error(), "127.0.0.1") || !strings.Contains(err.Error(), "server.listen_address ***") {
+		t.Errorf("a start at an address that is taken: %v", err)
+	}
+}
+
+// TestAReloadThatMeetsTheEndLeavesNothing has a configuration that is read while the process comes to its end.
+func TestAReloadThatMeetsTheEndLeavesNothing(t *testing.T) {
+	var late atomic.Bool
+	reading, ended := make(chan struct{}), make(chan struct{})
+	configs := [2]*config.Config{parse(t, tiered), parse(t, tiered+"[admin]\ntraces = 3\n")}
+	g := startWith(t, func() config.Draft {
+		if !late.Load() {
+			return drafted(configs[0])
+		}
+		close(reading)
+		<-ended
+		return drafted(configs[1])
+	})
+	late.Store(true)
+	result := make(chan journal.Reload)
+	go func() { result <- g.Reload(journal.CauseSIGHUP) }()
+	<-reading
+	g.stop()
+	err := <-g.done
+	g.done <- err
+	close(ended)
+	if r := <-result; r.Result != journal.ResultFailed || !strings.Contains(r.Errors.Error(), "stopping") {
+		t.Errorf("%s: %v", r.Result, r.Errors)
+	}
+	if s := g.Status(); g.Shared() != 0 || s.LiveGenerations != 0 || s.Config != nil {
+		t.Errorf("%d shared, %d generations", g.Shared(), s.LiveGenerations)
+	}
+	if traces, _ := g.Journal().Kept(); traces == 3 {
+		t.Error("the journal follows a configuration that never ran")
+	}
+}
+
+func TestABugInAReloadCostsNoMoreThanTheReload(t *testing.T) {
+	d := &desk{text: tiered}
+	g := startWith(t, d.load)
+	g.broken.Store(true)
+	d.save(tiered + "[admin]\ntraces = 3\n")
+	r := g.Reload(journal.CauseFile)
+	if r.Result != journal.ResultFailed || !strings.Contains(r.Errors.Error(), "bug") || !strings.Contains(g.log.String(), "a reload panicked") {
+		t.Errorf("%s: %v", r.Result, r.Errors)
+	}
+	if strings.Contains(g.log.String()+r.Errors.Error(), "c4nary") {
+		t.Error("what was thrown is shown")
+	}
+	if a := g.do(t, alice(hello)); a.status != 200 || g.Shared() != 1 || g.Status().LiveGenerations != 1 {
+		t.Errorf("after it: %d, %d shared, %d generations", a.status, g.Shared(), g.Status().LiveGenerations)
+	}
+	g.broken.Store(false)
+	if r := g.Reload(journal.CauseSIGHUP); r.Result != journal.ResultSuccess {
+		t.Errorf("when the bug is gone: %v", r.Errors)
 	}
 }

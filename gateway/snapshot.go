@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -37,6 +39,12 @@ func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
 		dialect:    openai.Dialect{},
 	}
 	s.refs.Store(1)
+	opened := false
+	defer func() {
+		if !opened {
+			s.giveBack()
+		}
+	}()
 	s.router = llm.NewRouter(s.borrowProviders(&g.pool))
 	var pages, metrics http.Handler
 	if g.options.Surfaces != nil {
@@ -44,31 +52,28 @@ func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
 	}
 	s.handler = s.routes(pages, metrics)
 	if err := g.openDoor(plan.config); err != nil {
-		s.giveBack()
 		return nil, err
 	}
+	opened = true
 	g.generations.Add(1)
 	return s, nil
 }
 
-// openDoor opens the door at the start. Later the address must be the same.
+// openDoor opens the door, once: its address cannot change while the process runs.
 func (g *Gateway) openDoor(cfg *config.Config) error {
-	address := cfg.Server.ListenAddress.String()
-	if g.door == nil {
-		d, err := listen(address, &g.live, g.logger)
-		if err != nil {
-			return fmt.Errorf("listen on server.listen_address %s: %w", address, err)
-		}
-		g.door = d
+	if g.door != nil {
 		return nil
 	}
-	if address != g.door.configured {
-		return config.Problems{{
-			File: cfg.File(), Key: "server.listen_address", Line: cfg.Line("server.listen_address"),
-			What: fmt.Sprintf("%q is another address than the one in use, %q, and a change of it needs a restart", address, g.door.configured),
-			Fix:  "write the old address back, or restart nexus",
-		}}
+	const key = "server.listen_address"
+	d, err := listen(cfg.Server.ListenAddress.String(), &g.live, g.logger)
+	if err != nil {
+		// The error of the network repeats the address, which may have come from the environment.
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err
+		}
+		return fmt.Errorf("listen on %s %s: %w", key, cfg.Shown(key), err)
 	}
+	g.door = d
 	return nil
 }
 

@@ -18,7 +18,7 @@ func settings() []web.SettingTable {
 	}
 	return []web.SettingTable{
 		{Name: "server", Settings: []web.Setting{
-			{Key: "listen_address", Values: []string{"127.0.0.1:8123"}, From: "flag", Line: ptr(2)},
+			{Key: "listen_address", Values: []string{"127.0.0.1:8123"}, From: "flag"},
 			usual("shutdown_timeout", "30s"), set("max_body_size", "40MiB", 3), usual("max_body_memory", "512MiB"),
 		}},
 		{Name: "server.health", Settings: []web.Setting{usual("enabled", "true"), usual("path", "/health"), usual("ready_path", "/ready"), usual("listen")}},

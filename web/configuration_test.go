@@ -20,7 +20,7 @@ func TestTheConfigurationPageSays(t *testing.T) {
 	}{
 		{"a fresh start", freshConfig(), []string{
 			"Generation 1 Loaded 12 min ago", "Changes are noticed at once", "9f2c1e5b7a3d", "/etc/nexus/nexus.toml", "Reload now",
-			"[server] Key Value From listen_address 127.0.0.1:8123 flag, over line 2 shutdown_timeout 30s default max_body_size 40MiB line 3",
+			"[server] Key Value From listen_address 127.0.0.1:8123 flag shutdown_timeout 30s default max_body_size 40MiB line 3",
 			"[server. client_identification. validation] Key Value From group_values free , pro , enterprise line 11",
 			"api_key *** environment, line 15", "token *** environment trusted [] default", "listen – default", `model_filter "" default`,
 			"Loaded as generation 1", "start of the process",

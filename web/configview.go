@@ -22,7 +22,7 @@ type Origins []Origin
 type Origin struct {
 	Key  string `json:"-"`    // in full
 	From string `json:"from"` // file, environment, flag, default
-	Line *int   `json:"line"` // nil: the file does not say the key
+	Line *int   `json:"line"` // nil: the value does not stand in the file
 }
 
 // MarshalJSON is the object of origins by key.
@@ -131,5 +131,5 @@ type Setting struct {
 	List   bool
 	More   int    // entries of a list that are left out
 	From   string // file, environment, flag, default
-	Line   *int   // nil: the file does not say it
+	Line   *int   // nil: the value does not stand in the file
 }

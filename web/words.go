@@ -221,8 +221,6 @@ func originWords(s Setting) string {
 	switch s.From {
 	case "file":
 		return line
-	case "flag":
-		return "flag, over " + line
 	default:
 		return s.From + ", " + line
 	}

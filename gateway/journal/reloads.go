@@ -46,26 +46,31 @@ type Reload struct {
 	// Diff is what was read against what ran before, without secrets; empty: nothing changed, or there was
 	// nothing before. What is over 64 KiB is cut off.
 	Diff string
-	// Errors are the mistakes of a failed one, in the order of the file: at least one. After the first 50, one
-	// more says how many there were.
+	// Errors are the mistakes of a failed one, in the order of the file: at least one. After the first 50 of
+	// what is kept, one more says how many others there were.
 	Errors config.Problems
 }
 
-// AddReload notes a reload that has ended, and gives what is kept of it. The last 100 are.
-func (j *Journal) AddReload(r Reload) Reload {
+// Bounded is as much of r as is kept.
+func (r Reload) Bounded() Reload {
 	if n := len(r.Errors) - maxReloadErrors; n > 0 {
 		r.Errors = append(slices.Clone(r.Errors[:maxReloadErrors]), config.Problem{
 			File: r.Errors[0].File, What: fmt.Sprintf("the file has %d more mistakes", n), Fix: "mend these first",
 		})
 	}
 	r.Diff = cut(r.Diff)
+	return r
+}
+
+// AddReload notes a reload that has ended, within its bounds. The last 100 are kept.
+func (j *Journal) AddReload(r Reload) {
+	r = r.Bounded()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.reloads) >= maxReloads {
 		j.reloads = slices.Delete(j.reloads, 0, 1)
 	}
 	j.reloads = append(j.reloads, r)
-	return r
 }
 
 // cut bounds a diff, between two lines.

@@ -28,8 +28,19 @@ type share struct {
 // two kinds never meet: the type of the settings is part of them. Giving back twice is giving back once.
 func Borrow[S comparable, R any](p *Pool, settings S, open func(S) (R, func())) (resource R, giveBack func()) {
 	s := p.hold(settings)
+	giveBack = sync.OnceFunc(func() { p.giveBack(settings, s) })
+	opened := false
+	defer func() {
+		if !opened { // open panicked, here or where we waited for it: the next one tries again
+			giveBack()
+		}
+	}()
 	s.once.Do(func() { s.resource, s.close = open(settings) })
-	return s.resource.(R), sync.OnceFunc(func() { p.giveBack(settings, s) })
+	resource, opened = s.resource.(R)
+	if !opened {
+		panic("shared: the resource could not be opened")
+	}
+	return resource, giveBack
 }
 
 // hold is the share for these settings, with one holder more.

@@ -105,6 +105,24 @@ func TestASlowOpeningHoldsUpNobodyElse(t *testing.T) {
 	}
 }
 
+func TestAnOpeningThatPanicsIsTriedAgain(t *testing.T) {
+	var pool shared.Pool
+	var w wires
+	thrown := func() (v any) {
+		defer func() { v = recover() }()
+		shared.Borrow(&pool, wireSettings{"a"}, func(wireSettings) (*wire, func()) { panic("boom") })
+		return nil
+	}()
+	if thrown != "boom" || pool.Len() != 0 {
+		t.Errorf("thrown: %v, %d held", thrown, pool.Len())
+	}
+	again, giveBack := shared.Borrow(&pool, wireSettings{"a"}, w.open)
+	if again == nil || pool.Len() != 1 {
+		t.Errorf("the next one gets %v, %d held", again, pool.Len())
+	}
+	giveBack()
+}
+
 // TestManyHoldersLeaveNothing borrows and gives back from many goroutines: nobody ever holds a closed resource, and
 // what was opened is closed once.
 func TestManyHoldersLeaveNothing(t *testing.T) {
