@@ -21,8 +21,8 @@ type Config struct {
 // File is the path that the configuration was read from, as the user gave it.
 func (c *Config) File() string { return c.origin.file }
 
-// Hash is the SHA-256 of the file's content and of what overrides it, in hexadecimal: two
-// configurations with one hash are the same.
+// Hash is the SHA-256 of the file's content in hexadecimal, as sha256sum prints it: in one process, two configurations
+// with one hash are the same.
 func (c *Config) Hash() string { return c.origin.hash }
 
 // Line is the line of the file on which key (a full dotted path) stands, or 0 where the file

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,7 +19,8 @@ import (
 // File is a nexus.toml on disk, with what flags and variables say over it. It never
 // writes. Its methods may be called by many goroutines; make it with [NewFile].
 type File struct {
-	path string
+	name string // the path as it was given, for people
+	path string // the absolute path
 	over Overlay
 
 	timing     timing
@@ -43,9 +45,18 @@ func stateOf(text []byte, problem *Problem) state {
 	return state{sum: sha256.Sum256(text)}
 }
 
-// NewFile is the file at path, symbolic links followed, under what over says.
+// NewFile is the file at path, symbolic links followed, under what over says. A relative path is one from the
+// directory that the process is in now, by the name that this has now: if another is put in its place, the file in
+// that one is meant.
 func NewFile(path string, over Overlay) *File {
-	return &File{path: path, over: over, timing: usual, newWatcher: fsnotify.NewWatcher}
+	f := &File{name: path, path: path, over: over, timing: usual, newWatcher: fsnotify.NewWatcher}
+	if filepath.IsLocal(path) || strings.HasPrefix(path, "..") {
+		// Not filepath.Abs: it would take a .. for the way back also behind a link.
+		if here, err := os.Getwd(); err == nil {
+			f.path = here + string(filepath.Separator) + path
+		}
+	}
+	return f
 }
 
 // Load reads and checks the file, with the process's environment. A file that somebody is writing is read until
@@ -58,12 +69,13 @@ func (f *File) Load() Draft {
 	text, problem := f.settle(mounted)
 	f.remember(stateOf(text, problem), mounted)
 	if problem != nil {
+		problem.File = f.name
 		return Draft{Problems: Problems{*problem}}
 	}
-	d := ParseDraft(f.path, text, f.over, os.LookupEnv)
+	d := ParseDraft(f.name, text, f.over, os.LookupEnv)
 	if mounted != "" {
 		d.Problems = append(Problems{{
-			File: f.path, Warning: true,
+			File: f.name, Warning: true,
 			What: "the file itself is a mount: when a program saves by putting a new file in its place, that is not seen here",
 			Fix:  "mount the directory that it is in",
 		}}, d.Problems...)
@@ -166,7 +178,7 @@ func readRegular(path string) ([]byte, os.FileInfo, *Problem) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, unreadable(path, err)
 	case err != nil:
-		return nil, nil, &Problem{File: path, What: "the file cannot be found: " + reason(err), Fix: otherFile}
+		return nil, nil, &Problem{File: path, What: "the file cannot be found: " + reason(err), Fix: remedy(err)}
 	}
 	if p := irregular(path, info); p != nil {
 		return nil, nil, p
@@ -205,9 +217,16 @@ func irregular(path string, info os.FileInfo) *Problem {
 
 func unreadable(path string, err error) *Problem {
 	if errors.Is(err, fs.ErrNotExist) {
-		return &Problem{File: path, What: "the file does not exist", Fix: otherFile}
+		return &Problem{File: path, What: "the file does not exist", Fix: "put it there, or " + otherFile}
 	}
-	return &Problem{File: path, What: "the file cannot be read: " + reason(err), Fix: "let the user that runs Nexus read it"}
+	return &Problem{File: path, What: "the file cannot be read: " + reason(err), Fix: remedy(err)}
+}
+
+func remedy(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "let the user that runs Nexus read it and its directory"
+	}
+	return "look at the path and at the disk that it leads to, or " + otherFile
 }
 
 // reason is the system's word for an error, without the path, which the problem says already.

@@ -57,7 +57,7 @@ func TestTheFileIsReadByItsPathEachTime(t *testing.T) {
 		}
 		got = append(got, fmt.Sprint(d.Config.Admin.Traces))
 	}
-	if text := strings.Join(got, " | "); text != "1 | 2 | /l/nexus.toml: the file does not exist; name another file with --config or NEXUS_CONFIG_PATH | 1" {
+	if text := strings.Join(got, " | "); text != "1 | 2 | /l/nexus.toml: the file does not exist; put it there, or name another file with --config or NEXUS_CONFIG_PATH | 1" {
 		t.Error(text)
 	}
 }

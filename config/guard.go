@@ -13,8 +13,8 @@ import (
 // A field is guarded by its tag guard: the TOML that says that none is meant, for a key its value, for a table a line
 // of it. In a table that is on without being written, enabled is guarded, too, with the value that then holds.
 //
-// A key that says another value is not lost, nor is one whose value holds without it; a table that is on is lost
-// whatever it says. Of a table that is
+// A key that says another value is not lost, nor is one whose value holds without it; a table with a
+// switch is lost whatever it says. Of a table that is
 // lost whole, nothing else is reported, and nothing in a table that the next file switches off, or leaves off.
 func Lost(running, next *Config) Problems {
 	c := comparison{running, next}
@@ -34,9 +34,8 @@ type comparison struct{ running, next *Config }
 
 // losses are what is lost of a table or key, and in it. The two nodes are one place in both configurations.
 func (c comparison) losses(was, is node) []loss {
-	wasOn, _ := was.enabled()
 	isOn, has := is.enabled()
-	if !isOn && (!wasOn || c.next.Has(join(is.key, "enabled"))) {
+	if !isOn && c.next.Has(join(is.key, "enabled")) {
 		return nil
 	}
 	var inner []loss
@@ -47,9 +46,9 @@ func (c comparison) losses(was, is node) []loss {
 	switch {
 	case !gone:
 		return inner
-	case !(has && wasOn) && !differ(was, is):
-		// A table that is on is a promise even where it repeats the defaults; anything else that goes away without
-		// a change is tidied up.
+	case !has && !differ(was, is):
+		// A table with a switch is a promise even where it repeats the defaults; anything else that goes away
+		// without a change is tidied up.
 		return inner
 	case !was.isTable():
 		return []loss{{was.key, was.name + " = " + was.guard, parentKey(was.key)}}

@@ -2,14 +2,10 @@ package config
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"maps"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 )
 
@@ -51,7 +47,7 @@ func ParseDraft(file string, text []byte, over Overlay, env func(string) (string
 		r.check()
 	}
 	r.problems.sort()
-	d := Draft{Problems: r.problems, Hash: r.hash(text), Text: newText(string(text))}
+	d := Draft{Problems: r.problems, Hash: hashOf(text), Text: newText(string(text))}
 	if !r.problems.HasErrors() {
 		r.cfg.origin = origin{
 			file: file, hash: d.Hash, lines: r.at, hidden: r.hidden, warnings: r.problems,
@@ -194,24 +190,11 @@ func (r *reading) overridden() map[string]From {
 	}
 }
 
-// hash is over everything that the Config was made of; each part is preceded by its length, so that
-// none can pass for another.
-func (r *reading) hash(text []byte) string {
-	h := sha256.New()
-	part := func(s string) {
-		_ = binary.Write(h, binary.BigEndian, uint64(len(s)))
-		_, _ = io.WriteString(h, s)
-	}
-	part(string(text))
-	if r.over.ListenAddressFrom != "" {
-		part("server.listen_address")
-		part(r.over.ListenAddress)
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.dec.used)) {
-		part(name)
-		part(r.dec.used[name])
-	}
-	return hex.EncodeToString(h.Sum(nil))
+// hashOf is what sha256sum says of the file. What flags and the environment say over it is the same as long as a process
+// lives.
+func hashOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 // defaults is what holds where a file says nothing.

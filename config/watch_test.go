@@ -585,3 +585,22 @@ func TestTenSavesASecondAreSeenOneByOne(t *testing.T) {
 		t.Error("too few")
 	}
 }
+
+// TestARelativePathMeansTheDirectoryOfThatName exchanges the directory that the process is in.
+func TestARelativePathMeansTheDirectoryOfThatName(t *testing.T) {
+	dir := t.TempDir()
+	layout(t, dir, "here/nexus.toml")
+	t.Chdir(dir + "/here")
+	w := watch(t, "nexus.toml", nil, nil)
+	put(t, dir+"/new/nexus.toml", numbered(2))
+	must(t, os.Rename(dir+"/here", dir+"/old"))
+	must(t, os.Rename(dir+"/new", dir+"/here"))
+	w.sees(2)
+	if _, problems := open("nexus.toml"); len(problems) > 0 {
+		t.Errorf("problems: %v", problems)
+	}
+	must(t, os.RemoveAll(dir+"/here"))
+	w.fails("nexus.toml: the file does not exist")
+	put(t, dir+"/here/nexus.toml", numbered(3))
+	w.sees(3)
+}

@@ -137,16 +137,31 @@ func (g *Gateway) logReload(r journal.Reload, draft config.Draft) {
 			return
 		}
 		for _, p := range r.Errors {
-			g.logger.Warn("reload refused; what ran before runs on", "cause", string(r.Cause), "generation", r.Generation,
-				"file", p.File, "line", p.Line, "key", p.Key, "problem", p.What, "fix", p.Fix)
+			g.logger.Warn("reload refused; what ran before runs on",
+				append([]any{"cause", string(r.Cause), "generation", r.Generation}, about(p)...)...)
 		}
 		return
 	}
 	g.logger.Info("configuration loaded", "result", string(r.Result), "cause", string(r.Cause), "generation", r.Generation,
 		"file", draft.Config.File(), "hash", r.Hash[:12])
 	for _, w := range draft.Config.Warnings() {
-		g.logger.Warn("configuration warning", "file", w.File, "line", w.Line, "key", w.Key, "problem", w.What, "fix", w.Fix)
+		g.logger.Warn("configuration warning", about(w)...)
 	}
+}
+
+// about is a problem in the words of the log; what it does not have is left out.
+func about(p config.Problem) []any {
+	words := []any{"file", p.File}
+	if p.Line > 0 {
+		words = append(words, "line", p.Line)
+	}
+	if p.Column > 0 {
+		words = append(words, "column", p.Column)
+	}
+	if p.Key != "" {
+		words = append(words, "key", p.Key)
+	}
+	return append(words, "problem", p.What, "fix", p.Fix)
 }
 
 // watching is how changes of the file are noticed.

@@ -274,12 +274,12 @@ func TestWhatCannotChangeIsToldWithWhatIsLost(t *testing.T) {
 }
 
 func TestAnAddressFromTheEnvironmentIsNotShown(t *testing.T) {
-	const text = "[server]\nlisten_address = \"{{ env.ADDRESS }}\"\n[llm.providers.demo]\ntype = \"demo\"\n"
+	text := "[server]\nlisten_address = \"{{ env.ADDRESS }}\"\n[llm.providers.demo]\ntype = \"demo\"\n"
 	address := "127.0.0.1:0"
 	g := startWith(t, func() config.Draft {
 		return config.ParseDraft("nexus.toml", []byte(text), config.Overlay{}, func(string) (string, bool) { return address, true })
 	})
-	address = "127.0.0.99:4711"
+	text, address = text+"# edited\n", "127.0.0.99:4711"
 	r := g.Reload(journal.CauseFile)
 	if r.Result != journal.ResultFailed || !strings.Contains(r.Errors.Error(), "the value from the environment is another address") {
 		t.Errorf("%s: %v", r.Result, r.Errors)

@@ -170,6 +170,13 @@ func TestHealthcheck(t *testing.T) {
 	if code, out, errs := nexus(t, "healthcheck", "-c", n.ConfigPath); code != 0 {
 		t.Errorf("while the file is being edited: exit code %d: %s%s", code, out, errs)
 	}
+	// A file that is refused may name another path, and one that is broken none at all.
+	if err := os.WriteFile(n.ConfigPath, []byte("[server.health]\npath = \"/elsewhere\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := nexus(t, "healthcheck", "-c", n.ConfigPath); code != 0 || !strings.Contains(out, "alive") {
+		t.Errorf("while the file names another path: exit code %d: %s%s", code, out, errs)
+	}
 	n.Stop(t)
 	if code, _, errs := nexus(t, "healthcheck", "-c", n.ConfigPath); code != 1 || !strings.Contains(errs, "ask for health") {
 		t.Errorf("when nothing runs: exit code %d: %s", code, errs)

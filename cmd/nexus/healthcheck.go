@@ -15,8 +15,8 @@ import (
 // healthTime is how long the running instance has to answer.
 const healthTime = 5 * time.Second
 
-// healthcheck asks the running instance's health endpoint. It needs no more of the file than an address and a path:
-// a mistake that somebody is just saving is no reason to restart what runs.
+// healthcheck asks the running instance's health endpoint. It needs no more of the file than an address, and a path if
+// there is one: a mistake that somebody is just saving is no reason to restart what runs.
 func healthcheck(s *settings) error {
 	address, path, enabled := config.Probe(s.configPath(), s.overlay())
 	if !enabled {
@@ -29,6 +29,11 @@ func healthcheck(s *settings) error {
 		return fmt.Errorf("ask for health: %w", err)
 	}
 	defer response.Body.Close()
+	if response.StatusCode == http.StatusNotFound && response.Header.Get("X-Request-ID") != "" {
+		// A file that is broken, or refused, need not say where what runs has its health. An answer is a sign of life.
+		fmt.Fprintf(s.stdout, "alive: nexus answers at %s, but what runs has its health elsewhere than %s says\n", url, s.configPath())
+		return nil
+	}
 	if _, err := io.Copy(s.stdout, io.LimitReader(response.Body, 4<<10)); err != nil {
 		return fmt.Errorf("read the health from %s: %w", url, err)
 	}
