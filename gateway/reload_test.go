@@ -139,10 +139,14 @@ func TestAFileThatSaysTheSameIsNoReload(t *testing.T) {
 	if got := reload(journal.CauseFile); got != journal.ResultFailed || len(g.Journal().Reloads()) != 3 {
 		t.Errorf("another mistake: %s, %d reloads", got, len(g.Journal().Reloads()))
 	}
+	d.save("# still empty")
+	if got := reload(journal.CauseFile); got != journal.ResultFailed || len(g.Journal().Reloads()) != 4 {
+		t.Errorf("the same mistake in another text: %s, %d reloads", got, len(g.Journal().Reloads()))
+	}
 	// Who asks by hand is answered each time.
 	reload(journal.CauseSIGHUP)
 	reload(journal.CauseAdmin)
-	if n := len(g.Journal().Reloads()); n != 5 {
+	if n := len(g.Journal().Reloads()); n != 6 {
 		t.Errorf("%d reloads", n)
 	}
 }
@@ -348,5 +352,11 @@ func TestABugInAReloadCostsNoMoreThanTheReload(t *testing.T) {
 	g.broken.Store(false)
 	if r := g.Reload(journal.CauseSIGHUP); r.Result != journal.ResultSuccess {
 		t.Errorf("when the bug is gone: %v", r.Errors)
+	}
+	g.stop()
+	err := <-g.done
+	g.done <- err
+	if g.Shared() != 0 {
+		t.Errorf("%d are held after the end", g.Shared())
 	}
 }
