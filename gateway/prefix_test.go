@@ -1,0 +1,105 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"nexus/config"
+	"nexus/gateway/journal"
+)
+
+// everything is the shipped file with every key in it that is a comment there.
+func everything(t *testing.T) string {
+	t.Helper()
+	shipped, err := os.ReadFile("../nexus.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile(`(?m)^# ([a-z_]+ = )`).ReplaceAllString(string(shipped), "$1")
+	text = regexp.MustCompile(`\{\{ env\.([A-Z_]+) \}\}`).ReplaceAllString(text, "literally-$1")
+	return strings.Replace(text, `"127.0.0.1:8000"`, `"127.0.0.1:0"`, 1)
+}
+
+// protecting are the settings that access depends on.
+func protecting(cfg *config.Config) map[string]any {
+	s := cfg.Server
+	return map[string]any{
+		"client_identification": s.ClientIdentification, "trusted_proxies": s.ClientIP.TrustedProxies,
+		"admin": cfg.Admin.Enabled, "admin.token": cfg.Admin.Token,
+		"prometheus": cfg.Telemetry.Prometheus.Enabled, "prometheus.token": cfg.Telemetry.Prometheus.Token,
+	}
+}
+
+// TestNoPrefixOfAFileWeakensIt saves every beginning of a whole file, as somebody would who writes it byte by byte, while
+// strangers call: one without an id, and one with a perfect id from where ids are not believed.
+func TestNoPrefixOfAFileWeakensIt(t *testing.T) {
+	full := everything(t)
+	g, d := startAt(t, full)
+	want := protecting(g.Status().Config)
+	for key, value := range want {
+		if v := reflect.ValueOf(value); v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 {
+			t.Fatalf("the whole file does not have %s", key)
+		}
+	}
+	stop := make(chan struct{})
+	var strangers sync.WaitGroup
+	var calls atomic.Int64
+	for _, headers := range []http.Header{{}, {"X-Client-Id": {"mallory"}, "X-User-Tier": {"pro"}}} {
+		strangers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := refused(g.url, headers); err != nil {
+					t.Error(err)
+					return
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	taken := 0
+	for end := range len(full) {
+		d.save(full[:end])
+		if r := g.Reload(journal.CauseFile); r.Result == journal.ResultSuccess {
+			taken++
+		}
+		if got := protecting(g.Status().Config); !reflect.DeepEqual(got, want) {
+			t.Fatalf("after the first %d bytes, which end with %q, it protects by %v", end, full[max(0, end-40):end], got)
+		}
+	}
+	close(stop)
+	strangers.Wait()
+	t.Logf("%d of %d prefixes were taken, during %d calls of strangers", taken, len(full), calls.Load())
+	if taken == len(full) || calls.Load() < 100 {
+		t.Errorf("%d prefixes were taken, during %d calls", taken, calls.Load())
+	}
+}
+
+// refused calls with nothing but the headers and gives an error if that is answered.
+func refused(url string, headers http.Header) error {
+	call, err := http.NewRequest(http.MethodPost, url+"/llm/v1/chat/completions", strings.NewReader(hello))
+	if err != nil {
+		return err
+	}
+	call.Header = headers.Clone()
+	call.Header.Set("Content-Type", "application/json")
+	answer, err := client.Do(call)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusBadRequest {
+		return fmt.Errorf("a stranger is answered %s", answer.Status)
+	}
+	return nil
+}
