@@ -48,17 +48,26 @@ func (v *visit) apiConfig() {
 }
 
 func (v *visit) apiReloads() {
-	v.json(http.StatusOK, web.Reloads{Reloads: reloadViews(v.gw.Journal().Reloads())})
+	views := reloadViews(v.gw.Journal().Reloads())
+	for i := range views {
+		if r := &views[i]; r.MoreErrors > 0 {
+			r.Errors = append(r.Errors, web.Mistake{Message: fmt.Sprintf("the file has %d more mistakes", r.MoreErrors), Hint: present("mend these first")})
+		}
+	}
+	v.json(http.StatusOK, web.Reloads{Reloads: views})
 }
 
-// reloadNow is the button: what came of it stands first in the history.
+// reloadNow is the button: what came of it stands first in the history, or, if it failed, above all else.
 func (v *visit) reloadNow() {
-	v.reload()
+	place := "/config#history"
+	if v.reload().Result == journal.ResultFailed {
+		place = "/config#reload"
+	}
 	base := v.base
 	if now := v.gw.Status().Config; now != nil && now.Admin.Enabled {
 		base = trimSlash(string(now.Admin.Path)) // the pages may have moved
 	}
-	v.goTo(base + "/config#history")
+	v.goTo(base + place)
 }
 
 func (v *visit) apiReload() {
@@ -160,6 +169,7 @@ func reloadViews(reloads []journal.Reload) []web.Reload {
 			Hash:       present(r.Hash),
 			Diff:       present(r.Diff),
 			Errors:     mistakeViews(r.Errors),
+			MoreErrors: r.More,
 		}
 	}
 	return views
@@ -176,7 +186,7 @@ func drawnReloads(kept []journal.Reload) (all []web.Reload, failed *web.Reload) 
 			failed = &whole
 		}
 		if more := len(r.Errors) - mistakesEach; more > 0 {
-			r.Errors, r.MoreErrors = r.Errors[:mistakesEach], more
+			r.Errors, r.MoreErrors = r.Errors[:mistakesEach], r.MoreErrors+more
 		}
 	}
 	return all, failed

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -154,7 +155,7 @@ func (d *decoder) scalar(key string, raw any, into reflect.Value) {
 		target = (*prefix)(p)
 	}
 	s := target.(scalar)
-	text, ok := d.text(key, raw, s.example())
+	text, ok := d.text(key, raw, exampleFor(into))
 	if !ok {
 		return
 	}
@@ -201,7 +202,7 @@ func (d *decoder) plain(key string, raw any, into reflect.Value) {
 		n, ok := raw.(int64)
 		switch {
 		case !ok:
-			d.wrongType(key, raw, "a whole number", exampleOf(into.Type()))
+			d.wrongType(key, raw, "a whole number", exampleFor(into))
 		case n < math.MinInt32 || n > math.MaxInt32:
 			d.fail(key, fmt.Sprintf("%d is out of range", n), "write a smaller number")
 		default:
@@ -232,6 +233,27 @@ func (d *decoder) wrongType(key string, raw any, want, example string) {
 		fix = "write true or false, without quotes"
 	}
 	d.fail(key, fmt.Sprintf("is %s, but must be %s", kindOf(raw), want), fix)
+}
+
+// exampleFor is how the value of a key is written: its default where it has one, so that whoever takes the example
+// literally changes nothing.
+func exampleFor(into reflect.Value) string {
+	switch v := into.Addr().Interface().(type) {
+	case *Secret:
+	case *int:
+		if *v != 0 {
+			return strconv.Itoa(*v)
+		}
+	case fmt.Stringer:
+		if !into.IsZero() {
+			return quote(v.String())
+		}
+	case *Path:
+		if *v != "" {
+			return quote(string(*v))
+		}
+	}
+	return exampleOf(into.Type())
 }
 
 func exampleOf(t reflect.Type) string {

@@ -370,3 +370,13 @@ func TestAFileThatItsReadersDoNotAgreeOnIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestASwitchThatFellIntoAnotherTableIsWarnedOf has a header commented out, so that the line below it switches
+// identification off. The file says so, and it is taken; but not without a word.
+func TestASwitchThatFellIntoAnotherTableIsWarnedOf(t *testing.T) {
+	const text = "[server.client_identification]\nclient_id.http_header = 'x-id'\n# [server.health]\nenabled = false\n" + provider
+	_, problems := config.Parse("nexus.toml", []byte(text), config.Overlay{}, nil)
+	if problems.HasErrors() || len(problems) != 1 || problems[0].Key != "server.client_identification.enabled" || problems[0].Line != 4 {
+		t.Errorf("problems: %v", problems)
+	}
+}

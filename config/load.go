@@ -61,14 +61,14 @@ func ParseDraft(file string, text []byte, over Overlay, env func(string) (string
 // Probe is as much of the listen address and of the liveness endpoint as the file at path says, for
 // asking a process that runs already: the file may have been broken since, and what cannot be read
 // has its default.
-func Probe(path string, over Overlay) (addr Address, healthPath Path, enabled bool) {
+func Probe(path string, over Overlay) (addr Address, healthPath Path) {
 	r := newReading(path, over, os.LookupEnv)
 	if text, problem := read(path); problem == nil && r.parseMended(string(text)) {
 		r.decode()
 	}
 	r.overlay()
 	s := r.cfg.Server
-	return s.ListenAddress, s.Health.Path, s.Health.Enabled
+	return s.ListenAddress, s.Health.Path
 }
 
 // reading is one file on its way to a Config.

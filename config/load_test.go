@@ -250,36 +250,36 @@ func TestProbe(t *testing.T) {
 		over       config.Overlay
 		want       string
 	}{
-		{"a good file", good + provider, config.Overlay{}, "127.0.0.1:9 /alive true"},
-		{"health that is switched off", "server.health.enabled = false\n" + provider, config.Overlay{}, "127.0.0.1:8000 /health false"},
-		{"a flag", good, config.Overlay{ListenAddress: "127.0.0.1:10", ListenAddressFrom: "--listen-address"}, "127.0.0.1:10 /alive true"},
-		{"a bad flag", good, config.Overlay{ListenAddress: "10", ListenAddressFrom: "--listen-address"}, "127.0.0.1:9 /alive true"},
-		{"mistakes elsewhere", "quux = 1\n" + good, config.Overlay{}, "127.0.0.1:9 /alive true"},
-		{"a mistake in one of the values", strings.Replace(good, "/alive", "alive", 1), config.Overlay{}, "127.0.0.1:9 /health true"},
-		{"half a line at the end", good + "[llm.provi", config.Overlay{}, "127.0.0.1:9 /alive true"},
-		{"a value without quotes before it", "[admin]\ntoken = abc\n" + good, config.Overlay{}, "127.0.0.1:9 /alive true"},
-		{"a broken header, whose keys belong to no other table", good + "[admin\npath = '/x'\n", config.Overlay{}, "127.0.0.1:9 /alive true"},
-		{"a string that is never closed", good + "[admin]\npath = \"\"\"\n\n\n", config.Overlay{}, "127.0.0.1:9 /alive true"},
-		{"an empty file", "", config.Overlay{}, "127.0.0.1:8000 /health true"},
-		{"noise", strings.Repeat("=\n", 1000), config.Overlay{}, "127.0.0.1:8000 /health true"},
+		{"a good file", good + provider, config.Overlay{}, "127.0.0.1:9 /alive"},
+		{"health that is switched off", "server.health.enabled = false\n" + provider, config.Overlay{}, "127.0.0.1:8000 /health"},
+		{"a flag", good, config.Overlay{ListenAddress: "127.0.0.1:10", ListenAddressFrom: "--listen-address"}, "127.0.0.1:10 /alive"},
+		{"a bad flag", good, config.Overlay{ListenAddress: "10", ListenAddressFrom: "--listen-address"}, "127.0.0.1:9 /alive"},
+		{"mistakes elsewhere", "quux = 1\n" + good, config.Overlay{}, "127.0.0.1:9 /alive"},
+		{"a mistake in one of the values", strings.Replace(good, "/alive", "alive", 1), config.Overlay{}, "127.0.0.1:9 /health"},
+		{"half a line at the end", good + "[llm.provi", config.Overlay{}, "127.0.0.1:9 /alive"},
+		{"a value without quotes before it", "[admin]\ntoken = abc\n" + good, config.Overlay{}, "127.0.0.1:9 /alive"},
+		{"a broken header, whose keys belong to no other table", good + "[admin\npath = '/x'\n", config.Overlay{}, "127.0.0.1:9 /alive"},
+		{"a string that is never closed", good + "[admin]\npath = \"\"\"\n\n\n", config.Overlay{}, "127.0.0.1:9 /alive"},
+		{"an empty file", "", config.Overlay{}, "127.0.0.1:8000 /health"},
+		{"noise", strings.Repeat("=\n", 1000), config.Overlay{}, "127.0.0.1:8000 /health"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			addr, path, enabled := config.Probe(save(t, tt.text), tt.over)
-			if got := fmt.Sprint(addr, " ", path, " ", enabled); got != tt.want {
+			addr, path := config.Probe(save(t, tt.text), tt.over)
+			if got := fmt.Sprint(addr, " ", path); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
 	}
 	t.Run("a missing file", func(t *testing.T) {
-		addr, path, enabled := config.Probe(filepath.Join(t.TempDir(), "x"), config.Overlay{})
-		if addr.String() != "127.0.0.1:8000" || path != "/health" || !enabled {
-			t.Errorf("%v %v %v", addr, path, enabled)
+		addr, path := config.Probe(filepath.Join(t.TempDir(), "x"), config.Overlay{})
+		if addr.String() != "127.0.0.1:8000" || path != "/health" {
+			t.Errorf("%v %v", addr, path)
 		}
 	})
 	t.Run("a value from the environment", func(t *testing.T) {
 		t.Setenv("PROBE_PORT", "9")
-		if addr, _, _ := config.Probe(save(t, "server.listen_address = \"127.0.0.1:{{ env.PROBE_PORT }}\"\n"), config.Overlay{}); addr.Port() != 9 {
+		if addr, _ := config.Probe(save(t, "server.listen_address = \"127.0.0.1:{{ env.PROBE_PORT }}\"\n"), config.Overlay{}); addr.Port() != 9 {
 			t.Errorf("asks %v", addr)
 		}
 	})

@@ -77,7 +77,12 @@ func (r *reading) checkClientIdentification() {
 	id := r.cfg.Server.ClientIdentification
 	client, group := id.ClientID.HTTPHeader, id.GroupID.HTTPHeader
 	if id.Enabled && client == "" && r.sound(clientHeader) {
-		r.fail(identification+".client_id", "says nowhere where the client id comes from", `write client_id.http_header = "x-client-id"`)
+		r.fail(identification+".client_id", "says nowhere where the client id comes from", `write client_id.http_header = "x-client-id" in [`+identification+`]`)
+	}
+	if !id.Enabled && client != "" && r.cfg.Server.ListenAddress.IsLoopback() {
+		// A line that fell into this table when the header behind it was lost looks just like one that is meant.
+		r.warn(identification+".enabled", "switches identification off, although the table says where the client id comes from: nobody is told from anybody else",
+			"take the line out, or leave it if that is meant")
 	}
 	r.checkHeader(clientHeader, client)
 	r.checkHeader(groupHeader, group)

@@ -140,6 +140,9 @@ func (g *Gateway) logReload(r journal.Reload, draft config.Draft) {
 			g.logger.Warn("reload refused; what ran before runs on",
 				append([]any{"cause", string(r.Cause), "generation", r.Generation}, about(p)...)...)
 		}
+		if r.More > 0 {
+			g.logger.Warn("the file has more mistakes", "cause", string(r.Cause), "more", r.More)
+		}
 		return
 	}
 	g.logger.Info("configuration loaded", "result", string(r.Result), "cause", string(r.Cause), "generation", r.Generation,

@@ -250,7 +250,7 @@ func TestEveryMistakeIsTold(t *testing.T) {
 	if r := g.Reload(journal.CauseAdmin); len(r.Errors) != 60 {
 		t.Errorf("%d of 60 mistakes are given back", len(r.Errors))
 	}
-	if n := len(g.Journal().LastReload().Errors); n != 51 {
+	if n := len(g.Journal().LastReload().Errors); n != 50 {
 		t.Errorf("%d are kept", n)
 	}
 	if g.Reload(journal.CauseFile); len(g.Journal().Reloads()) != 2 {

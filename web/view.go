@@ -133,7 +133,7 @@ type Frame struct {
 	Version    string
 	Generation uint64
 	SignedIn   bool // a session to sign out of
-	// ReloadFailed is set while the file on disk is not what runs, because it has a mistake.
+	// ReloadFailed is set while the file on disk is not what runs, because it was refused.
 	ReloadFailed bool
 }
 

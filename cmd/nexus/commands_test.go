@@ -171,11 +171,13 @@ func TestHealthcheck(t *testing.T) {
 		t.Errorf("while the file is being edited: exit code %d: %s%s", code, out, errs)
 	}
 	// A file that is refused may name another path, and one that is broken none at all.
-	if err := os.WriteFile(n.ConfigPath, []byte("[server.health]\npath = \"/elsewhere\"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if code, out, errs := nexus(t, "healthcheck", "-c", n.ConfigPath); code != 0 || !strings.Contains(out, "alive") {
-		t.Errorf("while the file names another path: exit code %d: %s%s", code, out, errs)
+	for text, says := range map[string]string{`path = "/elsewhere"`: "alive", "enabled = false": "healthy"} {
+		if err := os.WriteFile(n.ConfigPath, []byte("[server.health]\n"+text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, out, errs := nexus(t, "healthcheck", "-c", n.ConfigPath); code != 0 || !strings.Contains(out, says) {
+			t.Errorf("while the file says %s: exit code %d: %s%s", text, code, out, errs)
+		}
 	}
 	n.Stop(t)
 	if code, _, errs := nexus(t, "healthcheck", "-c", n.ConfigPath); code != 1 || !strings.Contains(errs, "ask for health") {
@@ -330,4 +332,19 @@ func TestSignalsDrainAndStop(t *testing.T) {
 			t.Errorf("exit code %d", code)
 		}
 	})
+}
+
+func TestASaveDuringTheDrainIsTold(t *testing.T) {
+	n := gatewaytest.Start(t, identified)
+	if err := n.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	n.Await(t, "draining")
+	if err := os.WriteFile(n.ConfigPath, []byte(identified+"\n[admin]\ntraces = 9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.Await(t, "nexus is stopping")
+	if code := n.Wait(t, time.Minute); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
 }

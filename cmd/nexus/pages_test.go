@@ -216,7 +216,7 @@ func TestPagesFitEveryScreen(t *testing.T) {
 func TestTheReloadButton(t *testing.T) {
 	nexus := gatewaytest.Start(t, identified)
 	tab := gatewaytest.OpenBrowser(t).Tab(t, views["phone-light"])
-	press := func(text string) string {
+	press := func(text, place string) string {
 		if err := os.WriteFile(nexus.ConfigPath, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -225,16 +225,16 @@ func TestTheReloadButton(t *testing.T) {
 		if got := tab.Follow(t, chromedp.KeyEvent(kb.Enter)); got != http.StatusOK {
 			t.Fatalf("the button leads to %d", got)
 		}
-		if at := gatewaytest.Evaluate[string](t, tab, "location.pathname + location.hash"); at != "/admin/config#history" {
+		if at := gatewaytest.Evaluate[string](t, tab, "location.pathname + location.hash"); at != "/admin/config"+place {
 			t.Errorf("the button leads to %q", at)
 		}
 		return mainText(t, tab)
 	}
 	const mistake = "group_valeus"
-	if page := press(strings.Replace(identified, "group_values", mistake, 1)); !strings.Contains(page, "The file on disk was refused") || !strings.Contains(page, "nexus.toml:7:1") || !strings.Contains(page, "asked for in the admin") {
+	if page := press(strings.Replace(identified, "group_values", mistake, 1), "#reload"); !strings.Contains(page, "The file on disk was refused") || !strings.Contains(page, "nexus.toml:7:1") || !strings.Contains(page, "asked for in the admin") {
 		t.Errorf("the page does not say what is wrong: %s", page)
 	}
-	if page := press(strings.Replace(identified, `"free", `, "", 1)); strings.Contains(page, "was refused") || !strings.Contains(page, "Loaded as generation 2") {
+	if page := press(strings.Replace(identified, `"free", `, "", 1), "#history"); strings.Contains(page, "was refused") || !strings.Contains(page, "Loaded as generation 2") {
 		t.Errorf("the page does not say that the file is live: %s", page)
 	}
 	if !strings.Contains(nexus.Output(), "reload asked for") {

@@ -47,7 +47,10 @@ func serve(s *settings) error {
 	}
 	s.announce(g, logger)
 	go obey(signals, g, stop, killNow)
-	go file.Watch(ctx, func() { g.Reload(journal.CauseFile) }, g.Watching)
+	// Until the very end: a save while the process drains is told, too.
+	alive, end := context.WithCancel(context.Background())
+	defer end()
+	go file.Watch(alive, func() { g.Reload(journal.CauseFile) }, g.Watching)
 	if err := g.Run(ctx, kill); err != nil {
 		logger.Error("stopped", "err", err)
 		return errTold

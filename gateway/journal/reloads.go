@@ -46,17 +46,16 @@ type Reload struct {
 	// Diff is what was read against what ran before, without secrets; empty: nothing changed, or there was
 	// nothing before. What is over 64 KiB is cut off.
 	Diff string
-	// Errors are the mistakes of a failed one, in the order of the file: at least one. After the first 50 of
-	// what is kept, one more says how many others there were.
+	// Errors are the mistakes of a failed one, in the order of the file: at least one. The first 50 are kept.
 	Errors config.Problems
+	// More is how many mistakes there were besides Errors.
+	More int
 }
 
 // Bounded is as much of r as is kept.
 func (r Reload) Bounded() Reload {
 	if n := len(r.Errors) - maxReloadErrors; n > 0 {
-		r.Errors = append(slices.Clone(r.Errors[:maxReloadErrors]), config.Problem{
-			File: r.Errors[0].File, What: fmt.Sprintf("the file has %d more mistakes", n), Fix: "mend these first",
-		})
+		r.Errors, r.More = slices.Clone(r.Errors[:maxReloadErrors]), r.More+n
 	}
 	r.Diff = cut(r.Diff)
 	return r
@@ -107,6 +106,9 @@ func (j *Journal) LastReloadError() string {
 	last := j.LastReload()
 	if last.Result != ResultFailed {
 		return ""
+	}
+	if last.More > 0 {
+		return fmt.Sprintf("%s\nand %d more", last.Errors.Error(), last.More)
 	}
 	return last.Errors.Error()
 }
