@@ -89,15 +89,9 @@ func (c *chain) walk(path string) error {
 			if links++; links > maxLinks {
 				return errLinks
 			}
-			target, err := os.Readlink(path)
-			if err != nil {
+			var more []string
+			if dir, more, err = c.turn(path, dir); err != nil {
 				return err
-			}
-			more := components(target)
-			if filepath.IsAbs(target) {
-				if dir, more, err = c.enterRoot(target); err != nil {
-					return err
-				}
 			}
 			rest = append(more, rest...)
 		case isLast:
@@ -111,6 +105,18 @@ func (c *chain) walk(path string) error {
 		}
 	}
 	return nil
+}
+
+// turn goes where a link in dir leads: from there, or from the root, by the names that it gives.
+func (c *chain) turn(link, dir string) (from string, names []string, err error) {
+	target, err := os.Readlink(link)
+	if err != nil {
+		return "", nil, err
+	}
+	if filepath.IsAbs(target) {
+		return c.enterRoot(target)
+	}
+	return dir, components(target), nil
 }
 
 // enterRoot begins at the root of an absolute path; rest are the names behind it.
