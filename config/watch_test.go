@@ -52,7 +52,7 @@ func watch(t *testing.T, path string, setup func(*config.File), look func(), beg
 	if setup != nil {
 		setup(w.file)
 	}
-	w.load()
+	w.load(0)
 	ctx, stop := context.WithCancel(t.Context())
 	w.stop = stop
 	go func() {
@@ -64,8 +64,7 @@ func watch(t *testing.T, path string, setup func(*config.File), look func(), beg
 			if look != nil {
 				look()
 			}
-			w.load()
-			w.note(func() { w.calls++ })
+			w.load(1)
 		}, func(mode config.WatchMode, why error) {
 			w.note(func() { w.modes = append(w.modes, strings.TrimSuffix(fmt.Sprintf("%s: %v", mode, why), ": <nil>")) })
 		})
@@ -93,10 +92,13 @@ func (w *watched) note(change func()) {
 	w.moved = make(chan struct{})
 }
 
-func (w *watched) load() {
+// load loads the file and notes what came of it together with the calls that led to it: whoever sees the one has
+// seen the others.
+func (w *watched) load(calls int) {
 	d := w.file.Load()
 	w.note(func() {
 		w.draft = d
+		w.calls += calls
 		if d.Config != nil {
 			w.seen[d.Config.Admin.Traces] = true
 		}
@@ -408,7 +410,7 @@ func TestALoadBySomebodyElseIsNoChange(t *testing.T) {
 	path := save(t, numbered(1))
 	w := watch(t, path, nil, nil)
 	put(t, path, numbered(2))
-	w.load() // as a signal would
+	w.load(0) // as a signal would
 	w.rests(0)
 }
 
