@@ -34,7 +34,7 @@ func (g *Gateway) reload(cause journal.Cause) (journal.Reload, error) {
 	if g.state.Load() == draining {
 		return g.tooLate(cause)
 	}
-	draft := g.options.Load()
+	draft := g.load()
 	r := journal.Reload{Generation: g.generation, Cause: cause, Hash: draft.Hash}
 	var running *config.Config
 	if old != nil {
@@ -59,6 +59,17 @@ func (g *Gateway) reload(cause journal.Cause) (journal.Reload, error) {
 		g.logReload(r.Bounded(), draft)
 	}
 	return r, err
+}
+
+// load reads the configuration. A bug in reading costs no more than the reload, either.
+func (g *Gateway) load() (draft config.Draft) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			g.logPanic("reading the configuration panicked", thrown)
+			draft = config.Draft{Problems: config.Problems{{What: errBug.Error(), Fix: "undo the last change of the file"}}}
+		}
+	}()
+	return g.options.Load()
 }
 
 // tooLate is the answer of a process that is stopping: what it opened now, nobody would close.

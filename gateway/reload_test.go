@@ -334,6 +334,25 @@ func TestAReloadThatMeetsTheEndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestABugInReadingCostsNoMoreThanTheReload(t *testing.T) {
+	var broken atomic.Bool
+	cfg := parse(t, tiered)
+	g := startWith(t, func() config.Draft {
+		if broken.Load() {
+			panic("c4nary")
+		}
+		return drafted(cfg)
+	})
+	broken.Store(true)
+	r := g.Reload(journal.CauseFile)
+	if said := r.Errors.Error() + g.log.String(); r.Result != journal.ResultFailed || !strings.Contains(said, "bug") || strings.Contains(said, "c4nary") {
+		t.Errorf("%s: %s", r.Result, said)
+	}
+	if a := g.do(t, alice(hello)); a.status != 200 || g.Status().Generation != 1 {
+		t.Errorf("after it: %d, generation %d", a.status, g.Status().Generation)
+	}
+}
+
 func TestABugInAReloadCostsNoMoreThanTheReload(t *testing.T) {
 	d := &desk{text: tiered}
 	g := startWith(t, d.load)
