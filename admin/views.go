@@ -41,6 +41,9 @@ func identificationView(id config.ClientIdentification) *web.Identification {
 }
 
 func sourceView(s config.Source) *web.Source {
+	if s.JWTClaim != "" {
+		return &web.Source{Source: "jwt_claim", Name: string(s.JWTClaim)}
+	}
 	if s.HTTPHeader == "" {
 		return nil
 	}
@@ -50,13 +53,17 @@ func sourceView(s config.Source) *web.Source {
 // warningViews are those of the running file, and that its changes are noticed late.
 func warningViews(s gateway.Status) []web.Warning {
 	problems := s.Config.Warnings()
-	warnings := make([]web.Warning, 0, len(problems)+1)
+	warnings := make([]web.Warning, 0, len(problems)+2)
 	for _, p := range problems {
 		text := p.What
 		if p.Fix != "" {
 			text += "; " + p.Fix
 		}
 		warnings = append(warnings, web.Warning{Key: present(p.Key), Line: line(p.Line), Text: text})
+	}
+	if s.Keys != "" {
+		const key = "server.oauth.url"
+		warnings = append(warnings, web.Warning{Key: present(key), Line: line(s.Config.Line(key)), Text: s.Keys})
 	}
 	if s.Watching != "" {
 		warnings = append(warnings, web.Warning{Text: s.Watching})
@@ -193,6 +200,9 @@ func example(cfg *config.Config, model string, r *http.Request) string {
 	}
 	url := scheme + "://" + reachable(cfg.Server.ListenAddress, r) + trimSlash(string(cfg.LLM.Protocols.OpenAI.Path)) + "/v1/chat/completions"
 	parts := []string{"curl " + quote(url), "-H 'Content-Type: application/json'"}
+	if cfg.Server.OAuth.Enabled {
+		parts = append(parts, `-H "Authorization: Bearer $TOKEN"`)
+	}
 	if id := cfg.Server.ClientIdentification; id.Enabled {
 		if name := string(id.ClientID.HTTPHeader); name != "" {
 			parts = append(parts, "-H "+quote(name+": alice"))

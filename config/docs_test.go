@@ -27,11 +27,72 @@ func TestShippedFileHasNoProblem(t *testing.T) {
 	}
 }
 
+// TestShippedFileTurnsToTokens does to the shipped file what its comment asks for, and the walk-through of the README with
+// sed: s/^/# / on the lines with a header, s/^# // on those with a claim and on the block of server.oauth.
+func TestShippedFileTurnsToTokens(t *testing.T) {
+	var turned, lines strings.Builder
+	inBlock, count := false, 0
+	for line := range strings.Lines(read(t, "../nexus.toml")) {
+		was := line
+		if strings.Contains(line, "http_header = ") {
+			line = "# " + line
+		}
+		if strings.Contains(line, "jwt_claim = ") {
+			line = strings.TrimPrefix(line, "# ")
+		}
+		if inBlock = inBlock && was != "\n" || strings.HasPrefix(line, "# [server.oauth]"); inBlock {
+			line = strings.TrimPrefix(line, "# ")
+		}
+		if line != was {
+			count++
+			lines.WriteString(line)
+		}
+		turned.WriteString(line)
+	}
+	cfg, problems := parse(turned.String())
+	if cfg == nil || len(problems) > 0 {
+		t.Fatalf("problems:\n%v", problems)
+	}
+	s := cfg.Server
+	if o := s.OAuth; !o.Enabled || o.URL != "http://127.0.0.1:8010/.well-known/jwks.json" || o.ExpectedIssuer != "http://127.0.0.1:8010" ||
+		o.ExpectedAudience != "nexus-api" || len(o.Algorithms) > 0 || fmt.Sprint(o.PollInterval, o.ClockSkew, o.MaxStale) != "5m 1m 1d" {
+		t.Errorf("tokens are %+v", o)
+	}
+	if got := fmt.Sprint(s.ClientIdentification); got != "{true {sub } {plan } [] {[free pro enterprise]}}" {
+		t.Errorf("identification is %s", got)
+	}
+	if count != 13 {
+		t.Errorf("%d lines are turned:\n%s", count, &lines)
+	}
+}
+
+// TestShippedFileOffersWhatCanBeWritten takes the "# " away from all that is said of tokens.
+func TestShippedFileOffersWhatCanBeWritten(t *testing.T) {
+	text := read(t, "../nexus.toml")
+	resource := regexp.MustCompile(`(?m)^# (\[server\.oauth\.protected_resource\]|resource = .*|authorization_servers = .*)$`)
+	tokens := regexp.MustCompile(`(?m)^# (\[server\.oauth\]|(enabled|url|poll_interval|expected_issuer|expected_audience|clock_skew|max_stale) = .*)$`)
+	algorithms := regexp.MustCompile(`(?m)^# # (algorithms = .*)$`)
+	for _, re := range []*regexp.Regexp{tokens, resource, algorithms} {
+		if !re.MatchString(text) {
+			t.Fatalf("nothing matches %s", re)
+		}
+		text = re.ReplaceAllString(text, "$1")
+	}
+	cfg, problems := parse(text)
+	if cfg == nil || len(problems) > 0 {
+		t.Fatalf("problems:\n%v", problems)
+	}
+	o := cfg.Server.OAuth
+	if o.ProtectedResource.MetadataURL() != "http://127.0.0.1:8000/.well-known/oauth-protected-resource" || len(o.Algorithms) != 3 {
+		t.Errorf("tokens are %+v", o)
+	}
+}
+
 func TestShippedFileHasEveryKey(t *testing.T) {
 	text := read(t, "../nexus.toml")
 	for key := range keysOf(reflect.TypeFor[config.Config](), "") {
 		name := key[strings.LastIndexByte(key, '.')+1:]
-		if !regexp.MustCompile(`(?m)^(# )?([a-z_]+\.)*` + name + ` = `).MatchString(text) {
+		if !regexp.MustCompile(`(?m)^(# ){0,2}([a-z_]+\.)*` + name + ` = `).MatchString(text) {
 			t.Errorf("%s is missing", key)
 		}
 	}
@@ -61,11 +122,14 @@ func TestReferenceHasTheDefaults(t *testing.T) {
 		if strings.HasPrefix(key, "server.client_identification.") {
 			line += "server.client_identification.enabled = false\n"
 		}
+		if strings.HasPrefix(key, "server.oauth.") {
+			line += "server.oauth.enabled = false\n"
+		}
 		if got, want := fmt.Sprint(field(load(t, line), key)), fmt.Sprint(field(silent, key)); got != want {
 			t.Errorf("%s: the reference says %v, the default is %v", key, got, want)
 		}
 	}
-	if checked < 12 {
+	if checked < 18 {
 		t.Errorf("only %d defaults found", checked)
 	}
 }

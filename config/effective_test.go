@@ -59,8 +59,20 @@ func TestSettingsOfTheShippedFile(t *testing.T) {
 		`server.client_ip.x_real_ip false file 1`,
 		`server.client_ip.x_forwarded_for_trusted_hops <nil> default 0`,
 		`server.client_ip.trusted_proxies []string{} default 0`,
+		`server.oauth.enabled false default 0`,
+		`server.oauth.url <nil> default 0`,
+		`server.oauth.poll_interval "5m" default 0`,
+		`server.oauth.expected_issuer <nil> default 0`,
+		`server.oauth.expected_audience <nil> default 0`,
+		`server.oauth.algorithms []string{} default 0`,
+		`server.oauth.clock_skew "1m" default 0`,
+		`server.oauth.max_stale "1d" default 0`,
+		`server.oauth.protected_resource.resource <nil> default 0`,
+		`server.oauth.protected_resource.authorization_servers []string{} default 0`,
 		`server.client_identification.enabled true file 1`,
+		`server.client_identification.client_id.jwt_claim <nil> default 0`,
 		`server.client_identification.client_id.http_header "x-client-id" file 1`,
+		`server.client_identification.group_id.jwt_claim <nil> default 0`,
 		`server.client_identification.group_id.http_header "x-user-tier" file 1`,
 		`server.client_identification.trusted_sources []string{} default 0`,
 		`server.client_identification.validation.group_values []string{"free", "pro", "enterprise"} file 1`,
@@ -139,6 +151,7 @@ func TestOrigins(t *testing.T) {
 	flag := config.Overlay{ListenAddress: "127.0.0.1:9", ListenAddressFrom: "--listen-address"}
 	variable := config.Overlay{ListenAddress: "127.0.0.1:9", ListenAddressFrom: "NEXUS_LISTEN_ADDRESS"}
 	const identify = "server.client_identification.client_id.http_header = 'x-id'\n"
+	const tokens = "server.oauth.url = 'https://me:pw@host/jwks'\n"
 	tests := []struct {
 		name, text string
 		over       config.Overlay
@@ -163,6 +176,14 @@ func TestOrigins(t *testing.T) {
 		{"a table that is on because it is written", identify, config.Overlay{}, `server.client_identification.enabled true default 0`},
 		{"a table that is off because it is not", "", config.Overlay{}, `server.client_identification.enabled false default 0`},
 		{"a name that follows from the model's", "[llm.providers.x]\ntype = 'demo'\n[llm.providers.x.models.'gpt-4.1']\n", config.Overlay{}, `llm.providers.x.models."gpt-4.1".rename "gpt-4.1" default 0`},
+		{"a URL with user information", tokens, config.Overlay{}, `server.oauth.url "https://***@host/jwks" file 1`},
+		{"a URL from the environment", "server.oauth.url = 'https://{{ env.NAME }}.example/jwks'\n", config.Overlay{}, `server.oauth.url "***" environment 1`},
+		{"algorithms", tokens + "server.oauth.algorithms = ['ES256', 'EdDSA']\n", config.Overlay{}, `server.oauth.algorithms []string{"ES256", "EdDSA"} file 2`},
+		{"the client id of a token", tokens + "[server.client_identification]\n", config.Overlay{}, `server.client_identification.client_id.jwt_claim "sub" default 0`},
+		{"the client id of a token, beside a header that is none", tokens + "[server.client_identification]\nclient_id.http_header = ''\n", config.Overlay{}, `server.client_identification.client_id.jwt_claim "sub" default 0`},
+		{"the client id of a token, from a claim that the file says", tokens + "[server.client_identification]\nclient_id.jwt_claim = 'sub'\n", config.Overlay{}, `server.client_identification.client_id.jwt_claim "sub" file 3`},
+		{"the client id of a header, although there are tokens", tokens + identify, config.Overlay{}, `server.client_identification.client_id.jwt_claim <nil> default 0`},
+		{"no client id where identification is off", tokens + "server.client_identification.enabled = false\n", config.Overlay{}, `server.client_identification.client_id.jwt_claim <nil> default 0`},
 		{"user information of a URL", "[llm.providers.x]\ntype = 'demo'\nmodels.a.rename = 'https://me:pw@host/v1'\n", config.Overlay{}, `llm.providers.x.models.a.rename "https://***@host/v1" file 3`},
 	}
 	for _, tt := range tests {
@@ -179,7 +200,12 @@ func TestOrigins(t *testing.T) {
 }
 
 func TestSettingsShowNoSecret(t *testing.T) {
-	const text = `[server.client_identification]
+	const text = `[server.oauth]
+url = "https://{{ env.C }}@host/jwks"
+expected_issuer = "https://{{ env.C }}"
+expected_audience = "https://user:s3cret-canary@host/"
+protected_resource = { resource = "https://{{ env.C }}.example", authorization_servers = ["https://{{ env.C }}.example"] }
+[server.client_identification]
 client_id.http_header = "{{ env.C }}"
 group_id.http_header = "x-{{ env.C }}"
 validation.group_values = ["a", "{{ env.C }}", "b-{{ env.C }}"]
@@ -203,7 +229,7 @@ token = "{{ env.C }}"
 			hidden++
 		}
 	}
-	if hidden != 8 {
+	if hidden != 13 {
 		t.Errorf("%d values are hidden", hidden)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%x"} {
@@ -227,7 +253,9 @@ func TestJSONIsTheFile(t *testing.T) {
 	const want = `{"server":{"listen_address":"127.0.0.1:8000","shutdown_timeout":"30s","max_body_size":"20MiB","max_body_memory":"512MiB",` +
 		`"health":{"enabled":true,"path":"/health","ready_path":"/ready"},` +
 		`"client_ip":{"x_real_ip":false,"x_forwarded_for_trusted_hops":null,"trusted_proxies":[]},` +
-		`"client_identification":{"enabled":false,"client_id":{"http_header":null},"group_id":{"http_header":null},"trusted_sources":[],"validation":{"group_values":[]}}},` +
+		`"oauth":{"enabled":false,"url":null,"poll_interval":"5m","expected_issuer":null,"expected_audience":null,"algorithms":[],"clock_skew":"1m","max_stale":"1d",` +
+		`"protected_resource":{"resource":null,"authorization_servers":[]}},` +
+		`"client_identification":{"enabled":false,"client_id":{"jwt_claim":null,"http_header":null},"group_id":{"jwt_claim":null,"http_header":null},"trusted_sources":[],"validation":{"group_values":[]}}},` +
 		`"llm":{"enabled":true,"protocols":{"openai":{"enabled":true,"path":"/llm"}},` +
 		`"providers":{"zulu":{"type":"demo","models":{"b":{"rename":"b"}}},"alpha":{"type":"demo","models":{}}}},` +
 		`"admin":{"enabled":true,"path":"/admin","token":"***","traces":1000,"rejections":1000},` +

@@ -31,6 +31,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(shipped)
+	f.Add([]byte("[server.oauth]\nurl = \"https://{{ env.SECRET }}@host/\"\nexpected_issuer = \" {{ env.SECRET }}\"\nalgorithms = [\"{{ env.SECRET }}\"]\nprotected_resource.resource = \"http://{{ env.SECRET }}\""))
 	f.Add([]byte("admin.token = \"{{ env.SECRET }}\"\nserver.listen_address = \"{{ env.SECRET }}\""))
 	env := func(name string) (string, bool) { return canary, len(name)%2 == 0 }
 	f.Fuzz(func(t *testing.T, text []byte) {

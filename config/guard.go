@@ -42,7 +42,7 @@ func (c comparison) losses(was, is node) []loss {
 	for w, i := range pairs(was, is) {
 		inner = append(inner, c.losses(w, i)...)
 	}
-	gone := was.guard != "" && c.running.says(was) && !c.next.says(is)
+	gone := was.guard != "" && c.running.says(was) && !c.answers(was, is)
 	switch {
 	case !gone:
 		return inner
@@ -54,7 +54,7 @@ func (c comparison) losses(was, is node) []loss {
 		return []loss{{was.key, was.name + " = " + was.guard, parentKey(was.key)}}
 	case has:
 		return []loss{{was.key, c.remedy(was, is, inner), was.key}}
-	case c.next.Has(was.key):
+	case c.next.hasHeader(is):
 		return []loss{{was.key, was.guard, was.key}}
 	}
 	return []loss{{was.key, was.name + "." + was.guard, parentKey(was.key)}}
@@ -76,6 +76,33 @@ func (c comparison) remedy(was, is node, inner []loss) string {
 		all = []string{"enabled = true"}
 	}
 	return strings.Join(all, " and ") + " or " + was.guard
+}
+
+// answers reports whether the next file says what becomes of a guarded key or table. Of a table without a switch it must
+// say another value, that what was there is none any more, or the guard: one of its keys that was empty all along, and
+// is still, says nothing about another that is lost.
+func (c comparison) answers(was, is node) bool {
+	if _, has := is.enabled(); has || !is.isTable() {
+		return c.next.Has(is.key)
+	}
+	for w, i := range pairs(was, is) {
+		meant := !i.value.IsZero() || !w.value.IsZero() || strings.HasPrefix(was.guard, i.name+" = ")
+		if meant && c.answers(w, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasHeader reports whether the file has a header for a table, so that a key of it can be written below. A dotted key
+// of the table stands where the table itself seems to begin.
+func (c *Config) hasHeader(table node) bool {
+	for _, n := range table.inside() {
+		if c.Line(n.key) == c.Line(table.key) {
+			return false
+		}
+	}
+	return c.Has(table.key)
 }
 
 // says reports whether the file has a key, or a table: one with a switch is on as soon as it is written, any

@@ -2,7 +2,6 @@ package config_test
 
 import (
 	"fmt"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,153 +9,6 @@ import (
 
 	"nexus/config"
 )
-
-// full says every key, each on a line of its own; the chosen names are those of the reference.
-const full = `# every key
-[server]
-listen_address = "127.0.0.1:8000"
-shutdown_timeout = "10s"
-max_body_size = "1MiB"
-max_body_memory = "16MiB"
-
-[server.health]
-enabled = true
-path = "/alive"
-ready_path = "/serving"
-
-[server.client_ip]
-x_real_ip = true
-x_forwarded_for_trusted_hops = 1
-trusted_proxies = ["10.0.0.0/8", "fd00::/8"] # the balancers
-
-[server.client_identification]
-enabled = true
-client_id.http_header = "x-client-id"
-group_id.http_header = "x-user-tier"
-trusted_sources = ["10.1.0.0/16"]
-
-[server.client_identification.validation]
-group_values = ["free", "pro"]
-
-[llm]
-enabled = true
-
-[llm.protocols.openai]
-enabled = true
-path = "/llm/openai"
-
-[llm.providers.NAME]
-type = "demo"
-
-[llm.providers.NAME.models.MODEL]
-rename = "demo-1"
-
-[admin]
-enabled = true
-path = "/pages"
-traces = 10
-rejections = 10
-token = "opens-the-pages"
-
-[telemetry.prometheus]
-enabled = true
-path = "/numbers"
-token = "opens-the-metrics"
-`
-
-// shut is full with its switches off where a table is on without being written.
-var shut = regexp.MustCompile(`(\[(?:admin|telemetry\.prometheus)\]\nenabled = )true`).ReplaceAllString(full, "${1}false")
-
-// place is one field of the types with a tag toml, in a configuration.
-type place struct {
-	key   string
-	guard string
-	value reflect.Value
-	leaf  bool
-}
-
-// places are all of them, found without the walk under test.
-func places(v reflect.Value, table string) []place {
-	var all []place
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		name, ok := f.Tag.Lookup("toml")
-		if !ok {
-			continue
-		}
-		p := place{key: strings.TrimPrefix(table+"."+name, "."), guard: f.Tag.Get("guard"), value: v.Field(i)}
-		var below []place
-		if entries := p.value.MethodByName("All"); entries.IsValid() {
-			for name, entry := range entries.Call(nil)[0].Seq2() {
-				key := p.key + "." + config.JoinKey(name.String())
-				below = append(append(below, place{key: key, value: entry}), places(entry, key)...)
-			}
-		} else if p.value.Kind() == reflect.Struct {
-			below = places(p.value, p.key)
-			p.leaf = len(below) == 0
-		} else {
-			p.leaf = true
-		}
-		all = append(append(all, p), below...)
-	}
-	return all
-}
-
-func placesOf(cfg *config.Config) []place { return places(reflect.ValueOf(cfg).Elem(), "") }
-
-// holds is what a guarded field protects, as text: of a table with a switch, that it is on.
-func (p place) holds() string {
-	if on := p.value; on.Kind() == reflect.Struct {
-		if on = on.FieldByName("Enabled"); on.IsValid() {
-			return fmt.Sprint(on)
-		}
-	}
-	if secret, ok := p.value.Interface().(config.Secret); ok {
-		return secret.Reveal()
-	}
-	return fmt.Sprint(p.value)
-}
-
-// guarded is what all guarded fields hold, without those in a table that is off.
-func guarded(cfg *config.Config) map[string]string {
-	all := map[string]string{}
-	off := "-"
-	for _, p := range placesOf(cfg) {
-		if p.value.Kind() == reflect.Struct && p.holds() == "false" {
-			off = p.key + "."
-		}
-		if p.guard != "" && (!strings.HasPrefix(p.key, off) || p.key == off+"enabled") {
-			all[p.key] = p.holds()
-		}
-	}
-	return all
-}
-
-func parse(text string) (*config.Config, config.Problems) {
-	return config.Parse("nexus.toml", []byte(text), config.Overlay{}, nil)
-}
-
-func mustParse(t *testing.T, text string) *config.Config {
-	t.Helper()
-	cfg, problems := parse(text)
-	if cfg == nil {
-		t.Fatalf("refused:\n%v\n%s", problems, text)
-	}
-	return cfg
-}
-
-// without is the text without the lines of a key and of everything in it.
-func without(text, key string) string {
-	gone := map[int]bool{}
-	at, _ := config.Locate(text)
-	for k, p := range at {
-		if rest, ok := strings.CutPrefix(k, key); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
-			gone[p.Line] = true
-		}
-	}
-	line := 0
-	return strings.Join(slices.DeleteFunc(strings.SplitAfter(text, "\n"), func(string) bool { line++; return gone[line] }), "")
-}
 
 // meant is what a remedy offers: in each of the alternatives, lines to write into a table.
 func meant(t *testing.T, p config.Problem) (alternatives [][]string, table string) {
@@ -183,9 +35,10 @@ func written(text, table string, lines []string) string {
 // TestEachGuardedKeyIsGuarded holds for every field that is marked, now or later: when its key goes away, the file
 // is refused or the key is reported, and doing literally what the remedy says helps.
 func TestEachGuardedKeyIsGuarded(t *testing.T) {
-	running := []string{full, shut}
+	running := []string{full, shut, headers}
 	marked, said := guarded(mustParse(t, full)), mustParse(t, full)
 	for _, key := range []string{
+		"server.oauth", "server.oauth.expected_issuer", "server.oauth.expected_audience", "server.oauth.algorithms",
 		"server.client_identification", "server.client_identification.client_id", "server.client_identification.group_id",
 		"server.client_identification.trusted_sources", "server.client_identification.validation.group_values",
 		"server.client_ip.trusted_proxies", "admin", "admin.enabled", "admin.token",
@@ -231,7 +84,7 @@ func TestEachGuardedKeyIsGuarded(t *testing.T) {
 
 // TestNoPrefixLosesAGuardedKey cuts a file at each byte, as a reader may find it that comes too early.
 func TestNoPrefixLosesAGuardedKey(t *testing.T) {
-	for name, text := range map[string]string{"as it is": full, "switched off": shut, "with CRLF": strings.ReplaceAll(full, "\n", "\r\n")} {
+	for name, text := range map[string]string{"as it is": full, "switched off": shut, "with headers": headers, "with CRLF": strings.ReplaceAll(full, "\n", "\r\n")} {
 		t.Run(name, func(t *testing.T) {
 			was := mustParse(t, text)
 			want := guarded(was)
@@ -263,6 +116,11 @@ func TestLost(t *testing.T) {
 		identify = "[server.client_identification]\nclient_id.http_header = 'x-id'\n"
 		groups   = identify + "group_id.http_header = 'x-tier'\nvalidation.group_values = ['a']\n"
 		table    = "server.client_identification"
+
+		oauth  = "[server.oauth]\nurl = 'https://auth.example.com/jwks.json'\n"
+		tokens = oauth + "expected_issuer = 'https://auth.example.com'\nexpected_audience = 'api'\nalgorithms = ['RS256']\n"
+		claims = tokens + "[server.client_identification]\nclient_id.jwt_claim = 'user'\ngroup_id.jwt_claim = 'plan'\nvalidation.group_values = ['a']\n"
+		only   = "[server.client_identification]\n"
 	)
 	tests := []struct{ name, was, is, want string }{
 		{"the same file loses nothing", full, full, ""},
@@ -299,9 +157,9 @@ func TestLost(t *testing.T) {
 
 		{"identification", groups, "", table + ": enabled = false in [" + table + "]"},
 		{"identification with a switch", identify + "enabled = true\n", "[server]\n", table + ": enabled = false in [" + table + "]"},
-		{"the group", groups, identify + "validation.group_values = ['a']\n", table + `.group_id: group_id.http_header = "" in [` + table + "]"},
-		{"the group of which a header is left", groups, identify + "validation.group_values = ['a']\n[server.client_identification.group_id]\n", table + `.group_id: http_header = "" in [` + table + ".group_id]"},
-		{"the group and its values", groups, identify, table + `.group_id: group_id.http_header = "" in [` + table + "]\n" + table + ".validation.group_values: group_values = [] in [" + table + ".validation]"},
+		{"the group", groups, identify + "validation.group_values = ['a']\n", table + `.group_id: group_id.jwt_claim = "" in [` + table + "]"},
+		{"the group of which a header is left", groups, identify + "validation.group_values = ['a']\n[server.client_identification.group_id]\n", table + `.group_id: jwt_claim = "" in [` + table + ".group_id]"},
+		{"the group and its values", groups, identify, table + `.group_id: group_id.jwt_claim = "" in [` + table + "]\n" + table + ".validation.group_values: group_values = [] in [" + table + ".validation]"},
 		{"values without a group", identify + "validation.group_values = ['a']\n", identify, table + ".validation.group_values: group_values = [] in [" + table + ".validation]"},
 		{"sources", identify + "trusted_sources = ['::1']\n", identify, table + ".trusted_sources: trusted_sources = [] in [" + table + "]"},
 		{"proxies, whether or not a header is believed", "server.client_ip.trusted_proxies = ['::1']\n", "[server.client_ip]\n", "server.client_ip.trusted_proxies: trusted_proxies = [] in [server.client_ip]"},
@@ -314,6 +172,30 @@ func TestLost(t *testing.T) {
 		{"pages that are switched on without the token that they had", "[admin]\nenabled = false\ntoken = 'a'\n", "[admin]\nenabled = true\n", `admin.token: token = "" in [admin]`},
 		{"pages at another path, with their table", "[admin]\npath = '/x'\n", "", "admin: enabled = true or enabled = false in [admin]"},
 		{"an enclosing table that is on says nothing", "[admin]\ntoken = 'a'\n", "[admin]\nenabled = true\n", `admin.token: token = "" in [admin]`},
+
+		{"tokens", tokens, "", "server.oauth: enabled = false in [server.oauth]"},
+		{"tokens that are switched off", tokens, "server.oauth.enabled = false\n", ""},
+		{"tokens that were off, since the next save may be one that switches them on", "[server.oauth]\nenabled = false\n", "", "server.oauth: enabled = false in [server.oauth]"},
+		{"tokens, with identification by header", tokens + identify, identify, "server.oauth: enabled = false in [server.oauth]"},
+		{"tokens and identification", claims, "", table + ": enabled = false in [" + table + "]\nserver.oauth: enabled = false in [server.oauth]"},
+		{"what a token must be", tokens, oauth, "server.oauth.algorithms: algorithms = [] in [server.oauth]\nserver.oauth.expected_audience: expected_audience = \"\" in [server.oauth]\nserver.oauth.expected_issuer: expected_issuer = \"\" in [server.oauth]"},
+		{"what a token need not be is said", tokens, oauth + "expected_issuer = ''\nexpected_audience = ''\nalgorithms = []\n", ""},
+		{"another audience is a change", tokens, strings.Replace(tokens, "'api'", "'other'", 1), ""},
+		{"fewer algorithms are a change", strings.Replace(tokens, "['RS256']", "['RS256', 'ES256']", 1), tokens, ""},
+		{"a key of the table that guards nothing may go", tokens + "clock_skew = '1s'\nprotected_resource.resource = 'https://n.example'\n", tokens, ""},
+		{"another place for the keys is a change", tokens, strings.Replace(tokens, "jwks", "keys", 1), ""},
+		{"a claim for a header is a change", oauth + identify, oauth + only + "client_id.jwt_claim = 'user'\n", ""},
+		{"a header for a claim is a change", oauth + groups, oauth + identify + "group_id.jwt_claim = 'plan'\nvalidation.group_values = ['a']\n", ""},
+		{"the claim sub may go, since it holds without being said", oauth + only + "client_id.jwt_claim = 'sub'\n", oauth + only, ""},
+		{"another claim may not go, since sub is somebody else", oauth + only + "client_id.jwt_claim = 'user'\n", oauth + only, table + ".client_id: client_id.jwt_claim = \"sub\" in [" + table + "]"},
+		{"a header may not go, since then sub holds", oauth + identify, oauth + only, table + ".client_id: client_id.jwt_claim = \"sub\" in [" + table + "]"},
+		{"a header that is said to be none", oauth + identify, oauth + only + "client_id.http_header = ''\n", ""},
+		{"a claim beside a header that was none all along", oauth + only + "client_id.http_header = ''\nclient_id.jwt_claim = 'user'\n", oauth + only + "client_id.http_header = ''\n", table + ".client_id: client_id.jwt_claim = \"sub\" in [" + table + "]"},
+		{"a claim beside a header that was none all along, in a table of its own", oauth + "[server.client_identification.client_id]\nhttp_header = ''\njwt_claim = 'user'\n", oauth + "[server.client_identification.client_id]\nhttp_header = ''\n", table + ".client_id: jwt_claim = \"sub\" in [" + table + ".client_id]"},
+		{"the claim of the group", claims, strings.Replace(claims, "group_id.jwt_claim = 'plan'\n", "", 1), table + ".group_id: group_id.jwt_claim = \"\" in [" + table + "]"},
+		{"the claim of the group beside a header that says none", claims, strings.Replace(claims, "group_id.jwt_claim = 'plan'", "group_id.http_header = ''", 1), table + ".group_id: group_id.jwt_claim = \"\" in [" + table + "]"},
+		{"the claim of the group is said to be none", claims, strings.Replace(claims, "'plan'", "''", 1), ""},
+		{"the header of the group is said to be none by the guard", oauth + groups, strings.Replace(oauth+groups, "group_id.http_header = 'x-tier'", "group_id.jwt_claim = ''", 1), ""},
 
 		{"providers and models may have any name", "[llm.providers.enabled]\ntype = 'demo'\nmodels.enabled.rename = 'x'\n[llm.providers.'a.b']\ntype = 'demo'\n", "[llm.providers.enabled]\ntype = 'demo'\n", ""},
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"time"
 )
 
 // Overlay is what flags and environment variables say over the file. The zero Overlay says nothing.
@@ -44,6 +45,7 @@ func ParseDraft(file string, text []byte, over Overlay, env func(string) (string
 	if r.parse(string(text)) {
 		r.decode()
 		r.overlay()
+		r.complete()
 		r.check()
 	}
 	r.problems.sort()
@@ -206,6 +208,9 @@ func defaults() *Config {
 			MaxBodySize:     20 << 20,
 			MaxBodyMemory:   512 << 20,
 			Health:          Health{Enabled: true, Path: "/health", ReadyPath: "/ready"},
+			OAuth: OAuth{
+				PollInterval: Duration(5 * time.Minute), ClockSkew: Duration(time.Minute), MaxStale: Duration(24 * time.Hour),
+			},
 		},
 		LLM: LLM{Protocols: Protocols{OpenAI: Protocol{Enabled: true, Path: "/llm"}}},
 		Admin: Admin{

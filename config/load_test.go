@@ -79,8 +79,8 @@ func TestLoadSaysWhyAFileCannotBeRead(t *testing.T) {
 func TestDefaultsHoldWhereTheFileSaysNothing(t *testing.T) {
 	cfg := load(t, "")
 	s := cfg.Server
-	got := fmt.Sprint(s.ListenAddress, s.ShutdownTimeout, s.MaxBodySize, s.MaxBodyMemory, s.Health, s.ClientIP, s.ClientIdentification, cfg.LLM.Enabled, cfg.LLM.Protocols)
-	want := "127.0.0.1:8000 30s 20MiB 512MiB {true /health /ready} {false <nil> []} {false {} {} [] {[]}} true {{true /llm}}"
+	got := fmt.Sprint(s.ListenAddress, s.ShutdownTimeout, s.MaxBodySize, s.MaxBodyMemory, s.Health, s.ClientIP, s.OAuth, s.ClientIdentification, cfg.LLM.Enabled, cfg.LLM.Protocols)
+	want := "127.0.0.1:8000 30s 20MiB 512MiB {true /health /ready} {false <nil> []} {false  5m   [] 1m 1d { []}} {false { } { } [] {[]}} true {{true /llm}}"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -106,6 +106,9 @@ func TestTablesAreOnWhereTheyAreWritten(t *testing.T) {
 		{"identification is on with a table", "[server.client_identification]\nclient_id.http_header = 'x-id'\n", off, true},
 		{"identification is on with a dotted key", "server.client_identification.client_id.http_header = 'x-id'\n", off, true},
 		{"identification is off where the file says so", "[server.client_identification]\nenabled = false\nclient_id.http_header = 'x-id'\n", off, false},
+		{"tokens are off without a table", "", "server.oauth.enabled", false},
+		{"tokens are on with a table", "[server.oauth]\nurl = 'https://a.example'\n", "server.oauth.enabled", true},
+		{"tokens are off where the file says so", "[server.oauth]\nenabled = false\n", "server.oauth.enabled", false},
 		{"admin is off where the file says so", "admin.enabled = false\n", "admin.enabled", false},
 		{"prometheus is on under an empty telemetry", "[telemetry]\n", "telemetry.prometheus.enabled", true},
 	}
@@ -179,8 +182,8 @@ func TestOverlay(t *testing.T) {
 		{"a bad flag is named", provider, flag("8000"), "", `--listen-address: "8000" is a port without a host; write "127.0.0.1:8000"`},
 		{"an empty flag is bad", provider, flag(""), "", `--listen-address: "" is not host and port; write host and port, such as "127.0.0.1:8000"`},
 		{"a bad variable is named, its value is not", provider, variable("8000"), "", `NEXUS_LISTEN_ADDRESS: the value is a port without a host; write host and port, such as "127.0.0.1:8000"`},
-		{"a flag can open the listener to strangers", provider, flag("0.0.0.0:9"), "", `nexus.toml: server.listen_address: "0.0.0.0:9" (of --listen-address) is not a loopback address, and nobody is identified: whoever reaches it could use the providers; listen on 127.0.0.1, add [server.client_identification], or say that you mean it: server.client_identification.enabled = false`},
-		{"a variable that does is not shown", provider, variable("0.0.0.0:9"), "", `nexus.toml: server.listen_address: the value from the environment (of NEXUS_LISTEN_ADDRESS) is not a loopback address, and nobody is identified: whoever reaches it could use the providers; listen on 127.0.0.1, add [server.client_identification], or say that you mean it: server.client_identification.enabled = false`},
+		{"a flag can open the listener to strangers", provider, flag("0.0.0.0:9"), "", `nexus.toml: server.listen_address: "0.0.0.0:9" (of --listen-address) is not a loopback address, and nobody is identified: whoever reaches it could use the providers; listen on 127.0.0.1, add [server.oauth] or [server.client_identification], or say that you mean it: server.client_identification.enabled = false`},
+		{"a variable that does is not shown", provider, variable("0.0.0.0:9"), "", `nexus.toml: server.listen_address: the value from the environment (of NEXUS_LISTEN_ADDRESS) is not a loopback address, and nobody is identified: whoever reaches it could use the providers; listen on 127.0.0.1, add [server.oauth] or [server.client_identification], or say that you mean it: server.client_identification.enabled = false`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -178,9 +178,12 @@ func (r *report) show(key, value string) string {
 const shownBytes = 80
 
 // quote is text as a message repeats it: on one line, without control characters, without the user information
-// of a URL, and not endless.
+// of a URL or what may be that, and not endless.
 func quote(text string) string {
 	text = maskUserinfo(text)
+	if mayHoldPassword(text) {
+		text = masked
+	}
 	if len(text) <= shownBytes {
 		return fmt.Sprintf("%q", text)
 	}

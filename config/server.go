@@ -16,6 +16,7 @@ type Server struct {
 
 	Health               Health               `toml:"health"`
 	ClientIP             ClientIP             `toml:"client_ip"`
+	OAuth                OAuth                `toml:"oauth" guard:"enabled = false"`
 	ClientIdentification ClientIdentification `toml:"client_identification" guard:"enabled = false"`
 }
 
@@ -41,21 +42,56 @@ type ClientIP struct {
 	TrustedProxies []netip.Prefix `toml:"trusted_proxies" guard:"[]"`
 }
 
+// OAuth is the table server.oauth: on, every request to the LLM endpoints needs a bearer token (RFC 6750), a JWT
+// (RFC 7519) that one of the issuer's keys has signed.
+type OAuth struct {
+	Enabled bool `toml:"enabled"`
+	// URL is where the issuer's key set is found, a JWK Set (RFC 7517, section 5). Needed. https, or on loopback.
+	URL URL `toml:"url"`
+	// PollInterval is how often the key set is fetched anew, at least "100ms". Default "5m".
+	PollInterval Duration `toml:"poll_interval"`
+	// ExpectedIssuer is what a token's claim iss must be, exactly. Empty: any.
+	ExpectedIssuer string `toml:"expected_issuer" guard:"\"\""`
+	// ExpectedAudience is what a token's claim aud must be, or hold. Empty: any.
+	ExpectedAudience string `toml:"expected_audience" guard:"\"\""`
+	// Algorithms are those that tokens may be signed with. Empty: all of the function Algorithms.
+	Algorithms []Algorithm `toml:"algorithms" guard:"[]"`
+	// ClockSkew is how far the issuer's clock and ours may be apart. Default "60s".
+	ClockSkew Duration `toml:"clock_skew"`
+	// MaxStale is how long the last good key set serves without a refresh, never 0. Default "24h".
+	MaxStale Duration `toml:"max_stale"`
+
+	ProtectedResource ProtectedResource `toml:"protected_resource"`
+}
+
+// ProtectedResource is the table server.oauth.protected_resource: what callers may learn about who issues the tokens
+// (RFC 9728). The zero value: nothing.
+type ProtectedResource struct {
+	// Resource is the identifier of this gateway as its callers know it: https, or on loopback, without a query. Needed
+	// where the table is written. Empty: no metadata is served.
+	Resource URL `toml:"resource"`
+	// AuthorizationServers are the issuers of the tokens, each https, or on loopback. May be empty.
+	AuthorizationServers []URL `toml:"authorization_servers"`
+}
+
 // ClientIdentification is the table server.client_identification: who calls, and in which tier.
 type ClientIdentification struct {
 	Enabled bool `toml:"enabled"`
-	// ClientID says where the caller's id is found. Needed.
-	ClientID Source `toml:"client_id" guard:"http_header = \"\""`
+	// ClientID says where the caller's id is found: in exactly one source. Without any, with server.oauth, in the
+	// claim "sub".
+	ClientID Source `toml:"client_id" guard:"jwt_claim = \"sub\""`
 	// GroupID says where the caller's tier is found. The zero value: callers have no tier.
-	GroupID Source `toml:"group_id" guard:"http_header = \"\""`
+	GroupID Source `toml:"group_id" guard:"jwt_claim = \"\""`
 	// TrustedSources are the peers from which identity headers are believed. Empty: from every peer.
 	TrustedSources []netip.Prefix `toml:"trusted_sources" guard:"[]"`
 	Validation     Validation     `toml:"validation"`
 }
 
-// Source is one place where an identity is found.
+// Source is one place where an identity is found: a claim or a header, never both. The zero Source: none.
 type Source struct {
-	// HTTPHeader is the name of a request header, in any case.
+	// JWTClaim is a claim of the verified token, and needs server.oauth. Empty: none.
+	JWTClaim ClaimPath `toml:"jwt_claim"`
+	// HTTPHeader is the name of a request header, in any case. Empty: none.
 	HTTPHeader HeaderName `toml:"http_header"`
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,3 +34,6 @@ func (g *Gateway) Provider(name string) llm.Provider {
 
 // Shared is how many resources generations hold together.
 func (g *Gateway) Shared() int { return g.pool.Len() }
+
+// Brake is what a gateway slows bad tokens down with.
+func Brake() func(context.Context) { return newBrake().hold }

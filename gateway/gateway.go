@@ -48,6 +48,7 @@ type Gateway struct {
 	refusals *telemetry.Refusals
 	pool     shared.Pool
 	bodies   bodies
+	brake    brake
 	door     *door
 	started  time.Time
 	state    atomic.Int32
@@ -83,6 +84,7 @@ func New(options Options) (*Gateway, error) {
 		journal:  journal.New(0, 0),
 		meters:   meters,
 		refusals: telemetry.NewRefusals(options.Logger),
+		brake:    newBrake(),
 		started:  time.Now(),
 	}
 	meters.Build(options.Version)
@@ -108,6 +110,7 @@ func (g *Gateway) Status() Status {
 	if s := g.live.acquire(); s != nil {
 		defer s.release()
 		status.Config, status.Generation, status.LoadedAt = s.config, s.Generation, s.loadedAt
+		status.Keys = s.keysProblem(time.Now())
 		if cards := s.router.Cards(); len(cards) > 0 {
 			status.Model = cards[0].ID
 		}

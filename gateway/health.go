@@ -15,6 +15,9 @@ func (s *Snapshot) health(c echo.Context) error {
 func (s *Snapshot) ready(c echo.Context) error {
 	switch s.gateway.state.Load() {
 	case ready:
+		if !s.hasKeys() {
+			return c.JSONBlob(http.StatusServiceUnavailable, []byte(`{"status":"starting","reason":"keys_unavailable"}`))
+		}
 		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ready"}`))
 	case draining:
 		return c.JSONBlob(http.StatusServiceUnavailable, []byte(`{"status":"draining"}`))

@@ -12,6 +12,8 @@ type Plan struct {
 	identifier *identity.Identifier
 	address    addressRule
 	providers  []provider
+	tokens     *tokenSettings // nil: no token is asked for
+	challenges [challenges][]string
 }
 
 // Compile makes the plan that a checked configuration asks for. It is pure: no network, no goroutine, no socket.
@@ -21,5 +23,7 @@ func Compile(cfg *config.Config) *Plan {
 		identifier: identity.Compile(&cfg.Server.ClientIdentification),
 		address:    compileAddressRule(&cfg.Server.ClientIP),
 		providers:  compileProviders(cfg),
+		tokens:     compileTokens(&cfg.Server.OAuth),
+		challenges: compileChallenges(&cfg.Server.OAuth.ProtectedResource),
 	}
 }

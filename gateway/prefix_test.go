@@ -15,14 +15,29 @@ import (
 	"nexus/gateway/journal"
 )
 
-// everything is the shipped file with every key in it that is a comment there.
-func everything(t *testing.T) string {
+// inTokens are the lines of the shipped file that ask for tokens, and inHeaders those that ask for headers instead.
+var (
+	inTokens  = regexp.MustCompile(`(?ms)^# (\S+\.jwt_claim = [^\n]*)$|^# (\[server\.oauth.*?)\n\n`)
+	inHeaders = regexp.MustCompile(`(?m)^\S+\.http_header = .*\n`)
+)
+
+// everything is the shipped file with every key in it that is a comment there, and callers who are known by their tokens or
+// by headers.
+func everything(t *testing.T, byTokens bool) string {
 	t.Helper()
 	shipped, err := os.ReadFile("../nexus.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := regexp.MustCompile(`(?m)^# ([a-z_]+ = )`).ReplaceAllString(string(shipped), "$1")
+	text := string(shipped)
+	if byTokens {
+		text = inTokens.ReplaceAllStringFunc(inHeaders.ReplaceAllString(text, ""), func(block string) string {
+			return regexp.MustCompile(`(?m)^(# )+`).ReplaceAllString(block, "")
+		})
+	} else {
+		text = inTokens.ReplaceAllString(text, "")
+	}
+	text = regexp.MustCompile(`(?m)^# ([a-z_]+ = )`).ReplaceAllString(text, "$1")
 	text = regexp.MustCompile(`\{\{ env\.([A-Z_]+) \}\}`).ReplaceAllString(text, "literally-$1")
 	return strings.Replace(text, `"127.0.0.1:8000"`, `"127.0.0.1:0"`, 1)
 }
@@ -31,6 +46,7 @@ func everything(t *testing.T) string {
 func protecting(cfg *config.Config) map[string]any {
 	s := cfg.Server
 	return map[string]any{
+		"oauth":                 [...]any{s.OAuth.Enabled, s.OAuth.ExpectedIssuer, s.OAuth.ExpectedAudience, s.OAuth.Algorithms},
 		"client_identification": s.ClientIdentification, "trusted_proxies": s.ClientIP.TrustedProxies,
 		"admin": cfg.Admin.Enabled, "admin.token": cfg.Admin.Token,
 		"prometheus": cfg.Telemetry.Prometheus.Enabled, "prometheus.token": cfg.Telemetry.Prometheus.Token,
@@ -38,9 +54,13 @@ func protecting(cfg *config.Config) map[string]any {
 }
 
 // TestNoPrefixOfAFileWeakensIt saves every beginning of a whole file, as somebody would who writes it byte by byte, while
-// strangers call: one without an id, and one with a perfect id from where ids are not believed.
+// strangers call: one without an id, and one with a perfect id from where ids are not believed, or without a token.
 func TestNoPrefixOfAFileWeakensIt(t *testing.T) {
-	full := everything(t)
+	t.Run("headers", func(t *testing.T) { checkPrefixes(t, everything(t, false), http.StatusBadRequest) })
+	t.Run("tokens", func(t *testing.T) { checkPrefixes(t, everything(t, true), http.StatusUnauthorized) })
+}
+
+func checkPrefixes(t *testing.T, full string, answer int) {
 	g, d := startAt(t, full)
 	want := protecting(g.Status().Config)
 	for key, value := range want {
@@ -59,7 +79,7 @@ func TestNoPrefixOfAFileWeakensIt(t *testing.T) {
 					return
 				default:
 				}
-				if err := refused(g.url, headers); err != nil {
+				if err := refused(g.url, headers, answer); err != nil {
 					t.Error(err)
 					return
 				}
@@ -86,7 +106,7 @@ func TestNoPrefixOfAFileWeakensIt(t *testing.T) {
 }
 
 // refused calls with nothing but the headers and gives an error if that is answered.
-func refused(url string, headers http.Header) error {
+func refused(url string, headers http.Header, want int) error {
 	call, err := http.NewRequest(http.MethodPost, url+"/llm/v1/chat/completions", strings.NewReader(hello))
 	if err != nil {
 		return err
@@ -98,7 +118,7 @@ func refused(url string, headers http.Header) error {
 		return err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusBadRequest {
+	if answer.StatusCode != want {
 		return fmt.Errorf("a stranger is answered %s", answer.Status)
 	}
 	return nil

@@ -60,6 +60,7 @@ type refusal struct {
 	kept       string // what the trace and the log keep in place of the message, which may repeat the prompt
 	retryAfter time.Duration
 	allow      string
+	challenge  challenge
 }
 
 // answer makes a refusal of nothing but a status, a type, a code and a message.
@@ -110,6 +111,9 @@ func classify(err error) refusal {
 }
 
 func classifyCaller(r *identity.Refusal) refusal {
+	if r.Fault != identity.NoFault {
+		return classifyToken(r)
+	}
 	code, message := "", ""
 	switch r.Reason {
 	case trace.ClientIDMissing:
@@ -124,6 +128,30 @@ func classifyCaller(r *identity.Refusal) refusal {
 	out := answer(r.Reason, 400, typeInvalidRequest, code, message)
 	out.key = r.Key
 	return out
+}
+
+// classifyToken tells what is wrong with a token. What would help a forger is in the trace alone.
+func classifyToken(r *identity.Refusal) refusal {
+	told := func(code, message string, c challenge) refusal {
+		out := answer(r.Reason, 401, typeAuthentication, code, message)
+		out.key, out.challenge = r.Key, c
+		return out
+	}
+	switch r.Fault {
+	case identity.NoToken:
+		return told("invalid_token", "missing token", needsToken)
+	case identity.NoScheme:
+		return told("invalid_token", "token must be prefixed with Bearer", needsToken)
+	case identity.NotAToken:
+		return told("invalid_token", "invalid token", refusedToken)
+	case identity.HasExpired:
+		return told("unauthorized", "the token has expired", refusedExpired)
+	case identity.NoKeys:
+		out := answer(r.Reason, 503, typeAPI, "temporarily_unavailable", "Tokens cannot be verified at the moment; please try again")
+		out.key, out.retryAfter = r.Key, max(r.RetryAfter, time.Second)
+		return out
+	}
+	return told("unauthorized", "unauthorized", refusedToken)
 }
 
 // classifyProvider tells a provider's failure in the provider's words.
@@ -217,13 +245,7 @@ func (e *endpointError) describe() string {
 func (s *Snapshot) refuse(x *Exchange, err error) {
 	r := classify(err)
 	t := &x.trace
-	t.Outcome, t.Reason, t.Message, t.Status = trace.Rejected, r.reason, cmp.Or(r.kept, r.Message), r.Status
-	if r.failed {
-		t.Outcome = trace.Failure
-	}
-	if r.key != "" {
-		t.DecidedBy = s.decision(r.key)
-	}
+	s.conclude(t, &r)
 	if r.Status == statusClientGone {
 		// Whatever net/http would end this answer with looks like a whole one to a caller who has only stopped writing.
 		panic(http.ErrAbortHandler)
@@ -236,6 +258,10 @@ func (s *Snapshot) refuse(x *Exchange, err error) {
 	if r.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((r.retryAfter+time.Second-1)/time.Second)))
 	}
+	s.demand(h, r.challenge)
+	if r.challenge == refusedToken {
+		s.gateway.brake.hold(x.Request().Context())
+	}
 	if r.allow != "" {
 		h.Set("Allow", r.allow)
 	}
@@ -245,6 +271,17 @@ func (s *Snapshot) refuse(x *Exchange, err error) {
 	r.RequestID = t.ID
 	x.out = x.dialect.Failure(x.out[:0], &r.Failure)
 	x.send(r.Status)
+}
+
+// conclude keeps how a request ended that was not answered.
+func (s *Snapshot) conclude(t *trace.Trace, r *refusal) {
+	t.Outcome, t.Reason, t.Message, t.Status = trace.Rejected, r.reason, cmp.Or(r.kept, r.Message), r.Status
+	if r.failed {
+		t.Outcome = trace.Failure
+	}
+	if r.key != "" {
+		t.DecidedBy = s.decision(r.key)
+	}
 }
 
 // decision is where the running file says a key.

@@ -30,6 +30,9 @@ func (s *Snapshot) routes(pages, metrics http.Handler) http.Handler {
 	if cfg.LLM.Enabled && cfg.LLM.Protocols.OpenAI.Enabled {
 		s.mountProtocol(e, s.openAI())
 	}
+	if cfg.Server.OAuth.Enabled {
+		s.mountMetadata(e, &cfg.Server.OAuth.ProtectedResource)
+	}
 	if cfg.Admin.Enabled && pages != nil {
 		s.mountTree(e, string(cfg.Admin.Path), echo.WrapHandler(pages))
 	}
@@ -61,10 +64,8 @@ func (s *Snapshot) enter(p *protocol) echo.HandlerFunc {
 		if err := s.crossOrigin(x, m); err != nil {
 			return err
 		}
-		x.trace.Note(trace.CSRF, trace.Skipped, trace.NotConfigured)
-		x.trace.Note(trace.Authentication, trace.Skipped, trace.NotConfigured)
-		x.trace.Note(trace.ClientCertificate, trace.Skipped, trace.NotConfigured)
-		if err := s.identify(x); err != nil {
+		r := x.Request()
+		if err := s.whoCalls(s.verifier, identity.Evidence{Header: r.Header, Peer: PeerAddress(r)}, x.trace.Time, &x.trace); err != nil {
 			return err
 		}
 		x.trace.Note(trace.RequestLimits, trace.Skipped, trace.NotConfigured)
@@ -98,14 +99,6 @@ func (s *Snapshot) crossOrigin(x *Exchange, m match) error {
 	return s.wrongMethod(x, m.endpoint)
 }
 
-// identify finds out who calls.
-func (s *Snapshot) identify(x *Exchange) error {
-	r := x.Request()
-	client, err := s.identifier.Identify(identity.Evidence{Header: r.Header, Peer: PeerAddress(r)}, &x.trace)
-	x.trace.ClientID, x.trace.Group = client.ID, client.Group
-	return err
-}
-
 // locate refuses what leads to no endpoint.
 func (s *Snapshot) locate(x *Exchange, p *protocol, m match) error {
 	if m.endpoint == nil {
@@ -127,7 +120,10 @@ func (s *Snapshot) locate(x *Exchange, p *protocol, m match) error {
 func (s *Snapshot) wrongMethod(x *Exchange, e *endpoint) error {
 	message := fmt.Sprintf("%s is not allowed here, %s is; for example: curl %s%s",
 		x.trace.Method, e.method, s.url(x.Request()), strings.Replace(e.example, "{id}", s.exampleModel(), 1))
-	if who := &s.config.Server.ClientIdentification; who.Enabled {
+	if s.config.Server.OAuth.Enabled {
+		message += " -H 'Authorization: Bearer YOUR_TOKEN'"
+	}
+	if who := &s.config.Server.ClientIdentification; who.Enabled && who.ClientID.HTTPHeader != "" {
 		message += fmt.Sprintf(" -H '%s: you'", who.ClientID.HTTPHeader)
 	}
 	if e.method == http.MethodPost {

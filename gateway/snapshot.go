@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"nexus/config"
+	"nexus/gateway/identity"
+	"nexus/gateway/identity/jwks"
 	"nexus/gateway/llm"
 	"nexus/gateway/llm/openai"
 )
@@ -23,7 +25,9 @@ type Snapshot struct {
 	gateway  *Gateway
 	loadedAt time.Time
 	router   *llm.Router
-	dialect  llm.Dialect // of errors outside any protocol
+	keys     *jwks.Keys         // nil: no token is asked for
+	verifier *identity.Verifier // the same
+	dialect  llm.Dialect        // of errors outside any protocol
 	handler  http.Handler
 	shares   []func()     // give back what generations share
 	refs     atomic.Int64 // born at 1: the gateway's own reference
@@ -45,6 +49,7 @@ func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
 			s.giveBack()
 		}
 	}()
+	s.borrowTokens(&g.pool)
 	s.router = llm.NewRouter(s.borrowProviders(&g.pool))
 	var pages, metrics http.Handler
 	if g.options.Surfaces != nil {
@@ -53,6 +58,9 @@ func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
 	s.handler = s.routes(pages, metrics)
 	if err := g.openDoor(plan.config); err != nil {
 		return nil, err
+	}
+	if running := g.live.current.Load(); running != nil && running.keys != s.keys {
+		s.awaitKeys()
 	}
 	opened = true
 	g.generations.Add(1)

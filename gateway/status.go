@@ -21,4 +21,6 @@ type Status struct {
 	LastReloadError string
 	// Watching says why changes of the file are noticed seconds late; empty: they are noticed at once.
 	Watching string
+	// Keys says why tokens are not verified with the issuer's newest keys; empty: they are, or no token is asked for.
+	Keys string
 }

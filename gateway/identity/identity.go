@@ -1,13 +1,16 @@
-// Package identity knows who is calling and how we know. An [Identifier] is compiled once from the
-// configuration and then only read; it looks at the [Evidence] that a caller shows, notes every step
-// in the trace, and gives a [Client] or a [*Refusal]. A passing look allocates nothing, a failing one
-// may. It knows nothing of status codes or of how a refusal is told.
+// Package identity knows who is calling and how we know. A [Verifier] holds the bearer token of a request against the
+// issuer's keys and the rules of the configuration, in one function and in a fixed order, and remembers what it found.
+// An [Identifier] is compiled once from the configuration and then only read; it looks at the [Evidence] that a caller
+// shows, a header or a claim of the verified token, and gives a [Client]. Both note every step in the trace, and refuse
+// with a [*Refusal]. A passing look allocates nothing unless a token is seen for the first time; a failing one may. The
+// package knows nothing of status codes or of how a refusal is told, and no trace or error of it repeats a token.
 package identity
 
 import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"time"
 
 	"nexus/config"
 	"nexus/gateway/trace"
@@ -19,6 +22,8 @@ type Evidence struct {
 	Header http.Header
 	// Peer is the other end of the socket, never an address that a header says.
 	Peer netip.Addr
+	// Claims are those of the request's verified token; nil where no token is asked for.
+	Claims *Claims
 }
 
 // Client is who calls. The zero Client is nobody in particular: identification is off.
@@ -27,13 +32,30 @@ type Client struct {
 	Group string // one of the configured groups, unless it came with a Refusal; empty: none
 }
 
-// Refusal is why a caller could not be identified. Refusals are made when the Identifier is compiled and shared by
-// every request that meets them.
+// Refusal is why a caller could not be identified. Refusals are shared by every request that meets them, and only read.
 type Refusal struct {
 	Reason trace.Reason
 	// Key is the configuration key that decided.
 	Key string
+	// Fault is what a caller without a valid token may be told. The zero Fault belongs to identification.
+	Fault Fault
+	// RetryAfter is when keys may be there, with [NoKeys]; 0: not known.
+	RetryAfter time.Duration
 }
+
+// Fault is what is wrong with a token, as far as its sender may know.
+type Fault uint8
+
+// The faults of a token. Whatever would help a forger is [NotAccepted].
+const (
+	NoFault     Fault = iota
+	NoToken           // nothing was sent
+	NoScheme          // what was sent is not Bearer and a token
+	NotAToken         // it is no JWT
+	NotAccepted       // it is a JWT, and not one that is accepted
+	HasExpired        // its signature holds, and it has expired
+	NoKeys            // nobody can tell: there is no key set
+)
 
 func (r *Refusal) Error() string { return "identify the caller: " + r.Reason.Words() }
 
@@ -90,10 +112,13 @@ func (id *Identifier) Identify(ev Evidence, tr *trace.Trace) (Client, error) {
 
 // findGroup looks for the group and holds it against the list. No group at all is fine.
 func (id *Identifier) findGroup(ev Evidence, tr *trace.Trace) (string, *Refusal) {
-	if id.group.header == "" {
+	if !id.group.configured() {
 		tr.Note(trace.Group, trace.Skipped, trace.NotConfigured)
 		tr.Note(trace.GroupValidation, trace.Skipped, trace.NotConfigured)
 		return "", nil
+	}
+	if claim := id.group.claimed(ev); claim != nil && claim.kind == list {
+		return id.findListed(claim, tr)
 	}
 	group, refusal := id.group.find(ev, id.trusted, tr)
 	if refusal != nil {

@@ -15,32 +15,39 @@ import (
 // maxValue is the longest client id or group, in bytes.
 const maxValue = 256
 
-// maxNames is how many of a request's header names a failed step remembers.
+// maxNames is how many of a request's header names, or of the ids of the keys, a failed step remembers.
 const maxNames = 20
 
 // source is one place where an identity is found, with the refusals that it can lead to.
 type source struct {
 	step   trace.Name
-	name   string // the header as the file spells it, for the trace
-	header string // in canonical form; empty: not configured
+	name   string // the header or claim as the file spells it, for the trace
+	header string // in canonical form; empty: not a header
+	claim  string // a path; empty: not a claim
 
 	missing, invalid, untrusted *Refusal
 }
 
 func compileSource(step trace.Name, cfg config.Source, key string, invalid trace.Reason) source {
-	key += ".http_header"
-	return source{
-		step:      step,
-		name:      string(cfg.HTTPHeader),
-		header:    cfg.HTTPHeader.Canonical(),
-		missing:   &Refusal{Reason: trace.ClientIDMissing, Key: key},
-		invalid:   &Refusal{Reason: invalid, Key: key},
-		untrusted: &Refusal{Reason: trace.ClientIDUntrusted, Key: keys + "trusted_sources"},
+	s := source{step: step}
+	if cfg.JWTClaim != "" {
+		s.name, s.claim, key = string(cfg.JWTClaim), string(cfg.JWTClaim), key+".jwt_claim"
+	} else {
+		s.name, s.header, key = string(cfg.HTTPHeader), cfg.HTTPHeader.Canonical(), key+".http_header"
 	}
+	s.missing = &Refusal{Reason: trace.ClientIDMissing, Key: key}
+	s.invalid = &Refusal{Reason: invalid, Key: key}
+	s.untrusted = &Refusal{Reason: trace.ClientIDUntrusted, Key: keys + "trusted_sources"}
+	return s
 }
 
-// find gives the value of the source, or "" where there is none, and notes the step.
+func (s *source) configured() bool { return s.name != "" }
+
+// find gives the value of the source, or "" where there is none, and notes the step. A list is looked at before.
 func (s *source) find(ev Evidence, trusted []netip.Prefix, tr *trace.Trace) (string, *Refusal) {
+	if s.claim != "" {
+		return s.findClaim(ev, tr)
+	}
 	values := ev.Header[s.header]
 	value := ""
 	if len(values) > 0 {
@@ -62,8 +69,7 @@ func (s *source) find(ev Evidence, trusted []netip.Prefix, tr *trace.Trace) (str
 		s.fail(tr, finding)
 		return "", s.invalid
 	}
-	step := tr.Note(s.step, trace.Passed, trace.Found)
-	step.Source, step.Key, step.Value = trace.Header, s.name, value
+	s.note(tr, trace.Passed, trace.Found).Value = value
 	return value, nil
 }
 
@@ -79,9 +85,15 @@ func trimmed(value string) string {
 // examine tells what speaks against a value. A repeated header is refused also where its values are
 // equal: whoever stands in front of us may have believed another one than we would.
 func examine(values []string, value string) trace.Finding {
-	switch {
-	case len(values) > 1:
+	if len(values) > 1 {
 		return trace.Repeated
+	}
+	return examineText(value)
+}
+
+// examineText tells what speaks against a text as a client id or a group.
+func examineText(value string) trace.Finding {
+	switch {
 	case len(value) > maxValue:
 		return trace.TooLong
 	case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
@@ -99,8 +111,16 @@ func believed(peer netip.Addr, trusted []netip.Prefix) bool {
 }
 
 func (s *source) fail(tr *trace.Trace, finding trace.Finding) *trace.Step {
-	step := tr.Note(s.step, trace.Failed, finding)
+	return s.note(tr, trace.Failed, finding)
+}
+
+// note notes what the step of this source came upon.
+func (s *source) note(tr *trace.Trace, verdict trace.Verdict, finding trace.Finding) *trace.Step {
+	step := tr.Note(s.step, verdict, finding)
 	step.Source, step.Key = trace.Header, s.name
+	if s.claim != "" {
+		step.Source = trace.Claim
+	}
 	return step
 }
 
@@ -108,8 +128,7 @@ func (s *source) fail(tr *trace.Trace, finding trace.Finding) *trace.Step {
 // are kept with it; a group may be missing.
 func (s *source) noteNone(finding trace.Finding, ev Evidence, tr *trace.Trace) {
 	if s.step != trace.ClientID {
-		step := tr.Note(s.step, trace.Passed, finding)
-		step.Source, step.Key = trace.Header, s.name
+		s.note(tr, trace.Passed, finding)
 		return
 	}
 	step := s.fail(tr, finding)

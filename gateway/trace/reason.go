@@ -9,6 +9,17 @@ type Reason string
 
 // The reason codes that exist today. They are part of the contract with users' scripts.
 const (
+	TokenMissing           Reason = "token_missing"
+	TokenMalformed         Reason = "token_malformed"
+	TokenAlgorithmRefused  Reason = "token_algorithm_refused"
+	TokenKeyUnknown        Reason = "token_key_unknown"
+	TokenSignatureInvalid  Reason = "token_signature_invalid"
+	TokenExpired           Reason = "token_expired"
+	TokenNotYetValid       Reason = "token_not_yet_valid"
+	TokenIssuerMismatch    Reason = "token_issuer_mismatch"
+	TokenAudienceMismatch  Reason = "token_audience_mismatch"
+	TokenClaimsInvalid     Reason = "token_claims_invalid"
+	KeysUnavailable        Reason = "keys_unavailable"
 	ClientIDMissing        Reason = "client_id_missing"
 	ClientIDInvalid        Reason = "client_id_invalid"
 	ClientIDUntrusted      Reason = "client_id_untrusted"
@@ -33,6 +44,8 @@ const (
 
 // Reasons lists every reason code, for the filters of the admin and the labels of the metrics.
 var Reasons = [...]Reason{
+	TokenMissing, TokenMalformed, TokenAlgorithmRefused, TokenKeyUnknown, TokenSignatureInvalid, TokenExpired,
+	TokenNotYetValid, TokenIssuerMismatch, TokenAudienceMismatch, TokenClaimsInvalid, KeysUnavailable,
 	ClientIDMissing, ClientIDInvalid, ClientIDUntrusted, GroupInvalid,
 	RequestInvalid, BodyTooLarge, MemoryExhausted,
 	ModelUnknown, ProviderUnknown, ParameterUnsupported,
@@ -41,6 +54,17 @@ var Reasons = [...]Reason{
 }
 
 var reasonWords = map[Reason]string{
+	TokenMissing:           "no token",
+	TokenMalformed:         "not a token",
+	TokenAlgorithmRefused:  "token's algorithm not accepted",
+	TokenKeyUnknown:        "token of an unknown key",
+	TokenSignatureInvalid:  "token's signature does not hold",
+	TokenExpired:           "token expired",
+	TokenNotYetValid:       "token not valid yet",
+	TokenIssuerMismatch:    "token of another issuer",
+	TokenAudienceMismatch:  "token for another audience",
+	TokenClaimsInvalid:     "token's claims unusable",
+	KeysUnavailable:        "no keys to verify tokens with",
 	ClientIDMissing:        "no client id",
 	ClientIDInvalid:        "unusable client id",
 	ClientIDUntrusted:      "identity header from an untrusted peer",

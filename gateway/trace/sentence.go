@@ -13,9 +13,9 @@ const listed = 20
 func (s *Step) Sentence() string {
 	switch s.Name {
 	case ClientID:
-		return s.identity("client id", "server.client_identification.client_id.http_header")
+		return s.identity("client id", "server.client_identification.client_id")
 	case Group:
-		return s.identity("group", "server.client_identification.group_id.http_header")
+		return s.identity("group", "server.client_identification.group_id")
 	case GroupValidation:
 		return s.groupValidation()
 	case Route:
@@ -30,7 +30,7 @@ func (s *Step) Sentence() string {
 	case CSRF:
 		return "no header against cross-site requests is asked for"
 	case Authentication:
-		return "no token is asked for"
+		return s.authentication()
 	case ClientCertificate:
 		return "no client certificate is asked for"
 	case RequestLimits:
@@ -44,6 +44,10 @@ func (s *Step) Sentence() string {
 
 // identity tells the steps that look for the client id and the group.
 func (s *Step) identity(what, key string) string {
+	if s.Source == Claim {
+		return s.claim(what, key+".jwt_claim")
+	}
+	key += ".http_header"
 	switch s.Finding {
 	case NotConfigured:
 		if s.Name == Group {
@@ -80,6 +84,10 @@ func (s *Step) groupValidation() string {
 		return "the caller has no group, so there is none to validate"
 	case Found:
 		return fmt.Sprintf("group %q is in group_values [%s]", s.Value, enumerate(s.Near))
+	}
+	if s.Finding == NoneAllowed {
+		return fmt.Sprintf("none of the groups [%s] is in group_values [%s]", s.Value, enumerate(s.Near)) +
+			s.advise("the issuer must put the caller into one of them, or server.client_identification.validation.group_values must list one of the caller's")
 	}
 	return fmt.Sprintf("group %q is not in group_values [%s]", s.Value, enumerate(s.Near)) +
 		s.advise("the caller must name one of them, or server.client_identification.validation.group_values must list it")

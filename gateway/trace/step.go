@@ -53,6 +53,7 @@ type Source uint8
 const (
 	Nowhere Source = iota
 	Header         // a request header
+	Claim          // a claim of a verified token
 )
 
 // Finding is the fact that a step came upon; with the step's Name it chooses the sentence.
@@ -70,6 +71,22 @@ const (
 	Untrusted                    // sent by a peer outside trusted_sources
 	NotAllowed                   // not in group_values
 	NoGroup                      // the caller has no group, so there is nothing to validate
+
+	WrongKind     // the claim is of a kind that cannot be an identity
+	NoneAllowed   // the claim is a list, and none of it is in group_values
+	NoToken       // the header Authorization is missing or empty
+	NoScheme      // it does not say Bearer and a token
+	BadToken      // what it says is no token: Detail tells
+	BadHeader     // the token's header asks for what is never done: Detail tells
+	BadAlgorithm  // the token is signed with an algorithm that is not accepted
+	NoKeys        // there is no set of keys to hold the signature against
+	UnknownKey    // none of the keys is the token's
+	BadSignature  // the signature does not hold
+	Expired       // the claim exp has passed
+	TooEarly      // the claim nbf or iat lies in the future
+	OtherIssuer   // the claim iss is not server.oauth.expected_issuer
+	OtherAudience // the claim aud does not have server.oauth.expected_audience
+	BadClaims     // the claims are not what they must be: Detail tells
 
 	Listed          // the route step answers by itself: a list of models, one model
 	Routed          // the model leads to a provider
@@ -96,14 +113,19 @@ type Step struct {
 	Verdict Verdict
 	Finding Finding
 	Source  Source
-	// Key is where the step looked: the configured header, the provider, the prefix of the endpoints, the methods.
+	// Key is where the step looked: the configured header or claim, the algorithm of the token, what the configuration
+	// expects of it, the provider, the prefix of the endpoints, the methods.
 	Key string
 	// Value is the client id, the group, the model or the parameter: what may be shown of the request, and nothing else.
 	Value string
-	// Detail says more: the name that a near miss was close to, a position in the body, a configured bound.
+	// Detail says more: the name that a near miss was close to, the id of a token's key, how long ago At was or how far
+	// ahead it is, a position in the body, a configured bound.
 	Detail string
-	// Near is what is there instead: the groups that are allowed, the names of the request's headers, the models.
+	// Near is what is there instead: the groups that are allowed, the names of the request's headers or of the
+	// token's claims, the ids of the keys, the models.
 	Near []string
+	// At is the moment that a token's times are about; the zero Time: none.
+	At time.Time
 	// Took is how long the step lasted; 0 where it was too short to be measured.
 	Took time.Duration
 }

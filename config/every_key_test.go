@@ -1,0 +1,179 @@
+package config_test
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"nexus/config"
+)
+
+// full says every key, each on a line of its own; the chosen names are those of the reference.
+const full = `# every key
+[server]
+listen_address = "127.0.0.1:8000"
+shutdown_timeout = "10s"
+max_body_size = "1MiB"
+max_body_memory = "16MiB"
+
+[server.health]
+enabled = true
+path = "/alive"
+ready_path = "/serving"
+
+[server.client_ip]
+x_real_ip = true
+x_forwarded_for_trusted_hops = 1
+trusted_proxies = ["10.0.0.0/8", "fd00::/8"] # the balancers
+
+[server.oauth]
+enabled = true
+url = "https://auth.example.com/jwks.json"
+poll_interval = "1m"
+expected_issuer = "https://auth.example.com"
+expected_audience = "nexus-api"
+algorithms = ["RS256", "ES256"] # what the issuer signs with
+clock_skew = "10s"
+max_stale = "1h"
+
+[server.oauth.protected_resource]
+resource = "https://nexus.example.com/gateway"
+authorization_servers = ["https://auth.example.com"]
+
+[server.client_identification]
+enabled = true
+client_id.jwt_claim = "user"
+client_id.http_header = ""
+group_id.http_header = ""
+group_id.jwt_claim = "plan"
+trusted_sources = ["10.1.0.0/16"]
+
+[server.client_identification.validation]
+group_values = ["free", "pro"]
+
+[llm]
+enabled = true
+
+[llm.protocols.openai]
+enabled = true
+path = "/llm/openai"
+
+[llm.providers.NAME]
+type = "demo"
+
+[llm.providers.NAME.models.MODEL]
+rename = "demo-1"
+
+[admin]
+enabled = true
+path = "/pages"
+traces = 10
+rejections = 10
+token = "opens-the-pages"
+
+[telemetry.prometheus]
+enabled = true
+path = "/numbers"
+token = "opens-the-metrics"
+`
+
+// shut is full with its switches off where a table is on without being written.
+var shut = regexp.MustCompile(`(\[(?:admin|telemetry\.prometheus)\]\nenabled = )true`).ReplaceAllString(full, "${1}false")
+
+// headers is full with identities from headers, which need no token.
+var headers = strings.NewReplacer(`jwt_claim = "user"`, `jwt_claim = ""`, `client_id.http_header = ""`, `client_id.http_header = "x-client-id"`,
+	`group_id.http_header = ""`, `group_id.http_header = "x-user-tier"`, `jwt_claim = "plan"`, `jwt_claim = ""`).Replace(full)
+
+// place is one field of the types with a tag toml, in a configuration.
+type place struct {
+	key   string
+	guard string
+	value reflect.Value
+	leaf  bool
+}
+
+// places are all of them, found without the walk under test.
+func places(v reflect.Value, table string) []place {
+	var all []place
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, ok := f.Tag.Lookup("toml")
+		if !ok {
+			continue
+		}
+		p := place{key: strings.TrimPrefix(table+"."+name, "."), guard: f.Tag.Get("guard"), value: v.Field(i)}
+		var below []place
+		if entries := p.value.MethodByName("All"); entries.IsValid() {
+			for name, entry := range entries.Call(nil)[0].Seq2() {
+				key := p.key + "." + config.JoinKey(name.String())
+				below = append(append(below, place{key: key, value: entry}), places(entry, key)...)
+			}
+		} else if p.value.Kind() == reflect.Struct {
+			below = places(p.value, p.key)
+			p.leaf = len(below) == 0
+		} else {
+			p.leaf = true
+		}
+		all = append(append(all, p), below...)
+	}
+	return all
+}
+
+func placesOf(cfg *config.Config) []place { return places(reflect.ValueOf(cfg).Elem(), "") }
+
+// holds is what a guarded field protects, as text: of a table with a switch, that it is on.
+func (p place) holds() string {
+	if on := p.value; on.Kind() == reflect.Struct {
+		if on = on.FieldByName("Enabled"); on.IsValid() {
+			return fmt.Sprint(on)
+		}
+	}
+	if secret, ok := p.value.Interface().(config.Secret); ok {
+		return secret.Reveal()
+	}
+	return fmt.Sprint(p.value)
+}
+
+// guarded is what all guarded fields hold, without those in a table that is off.
+func guarded(cfg *config.Config) map[string]string {
+	all := map[string]string{}
+	off := "-"
+	for _, p := range placesOf(cfg) {
+		if p.value.Kind() == reflect.Struct && p.holds() == "false" {
+			off = p.key + "."
+		}
+		if p.guard != "" && (!strings.HasPrefix(p.key, off) || p.key == off+"enabled") {
+			all[p.key] = p.holds()
+		}
+	}
+	return all
+}
+
+func parse(text string) (*config.Config, config.Problems) {
+	return config.Parse("nexus.toml", []byte(text), config.Overlay{}, nil)
+}
+
+func mustParse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	cfg, problems := parse(text)
+	if cfg == nil {
+		t.Fatalf("refused:\n%v\n%s", problems, text)
+	}
+	return cfg
+}
+
+// without is the text without the lines of a key and of everything in it.
+func without(text, key string) string {
+	gone := map[int]bool{}
+	at, _ := config.Locate(text)
+	for k, p := range at {
+		if rest, ok := strings.CutPrefix(k, key); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			gone[p.Line] = true
+		}
+	}
+	line := 0
+	return strings.Join(slices.DeleteFunc(strings.SplitAfter(text, "\n"), func(string) bool { line++; return gone[line] }), "")
+}

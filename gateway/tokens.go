@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"nexus/config"
+	"nexus/gateway/identity"
+	"nexus/gateway/identity/jwks"
+	"nexus/gateway/shared"
+	"nexus/gateway/trace"
+)
+
+// tokenSettings are what shapes a verifier with its memory of verified tokens: generations with equal ones share it. The
+// key set is shared by less, so that an edit of what is expected of a token does not fetch the keys again.
+type tokenSettings struct {
+	keys  jwks.Settings
+	rules identity.Rules
+}
+
+// compileTokens gives the settings that the configuration asks for; nil where no token is asked for.
+func compileTokens(cfg *config.OAuth) *tokenSettings {
+	if !cfg.Enabled {
+		return nil
+	}
+	return &tokenSettings{
+		keys:  jwks.Settings{URL: string(cfg.URL), Poll: cfg.PollInterval.Duration(), MaxStale: cfg.MaxStale.Duration()},
+		rules: identity.RulesOf(cfg),
+	}
+}
+
+// borrowTokens gives a snapshot its verifier, if tokens are asked for. Keys are fetched behind the scenes: an issuer that
+// does not answer keeps no snapshot from opening.
+func (s *Snapshot) borrowTokens(pool *shared.Pool) {
+	if s.tokens == nil {
+		return
+	}
+	keys, giveBackKeys := shared.Borrow(pool, s.tokens.keys, func(settings jwks.Settings) (*jwks.Keys, func()) {
+		return jwks.Open(settings, s.gateway.logger)
+	})
+	s.shares = append(s.shares, giveBackKeys)
+	verifier, giveBack := shared.Borrow(pool, *s.tokens, func(settings tokenSettings) (*identity.Verifier, func()) {
+		return identity.NewVerifier(settings.rules, keys), nil
+	})
+	s.shares = append(s.shares, giveBack)
+	s.keys, s.verifier = keys, verifier
+}
+
+// firstKeys is how long a reload waits for the first set of an issuer that was not asked before: an answer within that
+// time costs no call between the two configurations, and a change is live soon enough without one.
+const firstKeys = 150 * time.Millisecond
+
+// awaitKeys lets the key set of a configuration that takes the place of another come in, for a moment.
+func (s *Snapshot) awaitKeys() {
+	if s.keys == nil {
+		return
+	}
+	limit := time.NewTimer(firstKeys)
+	defer limit.Stop()
+	select {
+	case <-s.keys.Loaded():
+	case <-limit.C:
+	}
+}
+
+// hasKeys is whether tokens can be verified, or could be once: until then nobody can be served.
+func (s *Snapshot) hasKeys() bool {
+	if s.keys == nil {
+		return true
+	}
+	select {
+	case <-s.keys.Loaded():
+		return true
+	default:
+		return false
+	}
+}
+
+// keysProblem says that the key set is not as fresh as it should be, and what that means; empty: it is.
+func (s *Snapshot) keysProblem(now time.Time) string {
+	if s.keys == nil {
+		return ""
+	}
+	status := s.keys.Status()
+	switch {
+	case status.FetchedAt.IsZero() && status.Error != "":
+		return fmt.Sprintf("no key set could be fetched yet: %s; until then every token is answered 503", status.Error)
+	case status.FetchedAt.IsZero():
+		return "the key set is being fetched"
+	case s.keys.Current(now) == nil:
+		return fmt.Sprintf("the last key set is of %s, older than max_stale: %s; every token is answered 503",
+			status.FetchedAt.UTC().Format(time.RFC3339), status.Error)
+	case status.Error != "" && status.ErrorAt.After(status.FetchedAt):
+		return fmt.Sprintf("the key set could not be fetched again: %s; the one of %s serves on, until %s", status.Error,
+			status.FetchedAt.UTC().Format(time.RFC3339), status.FetchedAt.Add(s.tokens.keys.MaxStale).UTC().Format(time.RFC3339))
+	}
+	return ""
+}
+
+// whoCalls takes the steps from the token to the group. Whoever explains a request that was never sent takes the same.
+func (p *Plan) whoCalls(verifier *identity.Verifier, ev identity.Evidence, now time.Time, tr *trace.Trace) error {
+	tr.Note(trace.CSRF, trace.Skipped, trace.NotConfigured)
+	if verifier == nil {
+		tr.Note(trace.Authentication, trace.Skipped, trace.NotConfigured)
+	} else {
+		claims, err := verifier.Authenticate(ev.Header, now, tr)
+		if err != nil {
+			return err
+		}
+		ev.Claims = claims
+	}
+	tr.Note(trace.ClientCertificate, trace.Skipped, trace.NotConfigured)
+	client, err := p.identifier.Identify(ev, tr)
+	tr.ClientID, tr.Group = client.ID, client.Group
+	return err
+}
+
+// challenge is what a 401 asks of the caller, by RFC 6750, section 3.
+type challenge uint8
+
+const (
+	noChallenge    challenge = iota
+	needsToken               // none was sent
+	refusedToken             // one was sent, and is not accepted
+	refusedExpired           // one was sent, and has expired
+	challenges
+)
+
+// compileChallenges gives the values of WWW-Authenticate, with the place of the metadata (RFC 9728, section 5.1) where
+// there is one.
+func compileChallenges(p *config.ProtectedResource) (values [challenges][]string) {
+	for c, params := range [...][]string{
+		needsToken:     nil,
+		refusedToken:   {`error="invalid_token"`},
+		refusedExpired: {`error="invalid_token"`, `error_description="the token has expired"`},
+	} {
+		if url := p.MetadataURL(); url != "" {
+			params = append(params, `resource_metadata="`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(url)+`"`)
+		}
+		values[c] = []string{strings.TrimSpace("Bearer " + strings.Join(params, ", "))}
+	}
+	return values
+}
+
+// demand adds the challenge to an answer.
+func (p *Plan) demand(h http.Header, c challenge) {
+	if c == noChallenge {
+		return
+	}
+	h["Www-Authenticate"] = p.challenges[c]
+	h["Cache-Control"] = noStore
+}
+
+// noStore is shared by all answers; see jsonContent.
+var noStore = []string{"no-store"}
