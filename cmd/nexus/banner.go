@@ -44,6 +44,9 @@ func (s *settings) banner(g *gateway.Gateway) {
 	if h := cfg.Server.Health; h.Enabled {
 		row("health", "%s%s, readiness %s%s", base, h.Path, base, h.ReadyPath)
 	}
+	if cfg.Server.OAuth.Enabled {
+		row("tokens", "needed in every call to a model, verified with the keys at %s", cfg.Shown("server.oauth.url"))
+	}
 	row("clients", "%s", identifiedBy(&cfg.Server.ClientIdentification))
 	models := 0
 	for _, p := range cfg.LLM.Providers.All() {
@@ -70,9 +73,16 @@ func identifiedBy(c *config.ClientIdentification) string {
 	if !c.Enabled {
 		return "not identified"
 	}
-	text := fmt.Sprintf("identified by header %s", c.ClientID.HTTPHeader)
-	if c.GroupID.HTTPHeader != "" {
-		text += fmt.Sprintf(", in group by %s [%s]", c.GroupID.HTTPHeader, strings.Join(c.Validation.GroupValues, ", "))
+	text := "identified by " + foundIn(c.ClientID)
+	if c.GroupID != (config.Source{}) {
+		text += fmt.Sprintf(", in group by %s [%s]", foundIn(c.GroupID), strings.Join(c.Validation.GroupValues, ", "))
 	}
 	return text
+}
+
+func foundIn(s config.Source) string {
+	if s.JWTClaim != "" {
+		return fmt.Sprintf("claim %s of their token", s.JWTClaim)
+	}
+	return fmt.Sprintf("header %s", s.HTTPHeader)
 }

@@ -48,8 +48,31 @@ func padded(parameters string) string {
 func compareCPU(b *testing.B, requests int, body string) {
 	nexus := gatewaytest.Start(b, identified)
 	bare, bareAddress := startBare(b, record(b, nexus.URL, body))
-	ours := &side{process: nexus.Process, address: strings.TrimPrefix(nexus.URL, "http://"), body: body}
-	theirs := &side{process: bare, address: bareAddress, body: body}
+	ours := &side{process: nexus.Process, address: strings.TrimPrefix(nexus.URL, "http://"), body: body, header: benchHeader}
+	theirs := &side{process: bare, address: bareAddress, body: body, header: benchHeader}
+	compare(b, requests, ours, theirs, "bare")
+}
+
+// benchHeader says who calls.
+const benchHeader = "X-Client-ID: bench\r\nX-User-Tier: pro\r\n"
+
+// BenchmarkCPUOfTokens measures what a request costs the gateway whose caller is known by an RS256 token, as a ratio to
+// one whose caller is known by headers. Both are Nexus and answer the same.
+func BenchmarkCPUOfTokens(b *testing.B) {
+	key := gatewaytest.NewKey(b, "bench", "RS256")
+	i := gatewaytest.StartIssuer(b, key)
+	byToken, byHeader := gatewaytest.Start(b, tokened(i)), gatewaytest.Start(b, identified)
+	body := padded(`"stream":false,`)
+	compare(b, 20_000,
+		&side{process: byToken.Process, address: strings.TrimPrefix(byToken.URL, "http://"), body: body,
+			header: "Authorization: Bearer " + i.Token(b, key, nil) + "\r\n"},
+		&side{process: byHeader.Process, address: strings.TrimPrefix(byHeader.URL, "http://"), body: body, header: benchHeader},
+		"header")
+}
+
+// compare measures two programs in turns.
+func compare(b *testing.B, requests int, ours, theirs *side, other string) {
+	b.Helper()
 	for range b.N {
 		ours.measure(b, requests/10) // warm: caches, the heap's size
 		theirs.measure(b, requests/10)
@@ -60,9 +83,9 @@ func compareCPU(b *testing.B, requests int, body string) {
 		}
 		b.Logf("ratios of the rounds: %.2f", ratios)
 		b.ReportMetric(median(mine), "us/req")
-		b.ReportMetric(median(yours), "bare-us/req")
+		b.ReportMetric(median(yours), other+"-us/req")
 		b.ReportMetric(median(ratios), "ratio")
-		b.ReportMetric(float64(theirs.cut.Load()), "bare-cut")
+		b.ReportMetric(float64(theirs.cut.Load()), other+"-cut")
 		b.ReportMetric(0, "ns/op") // the time of all rounds together says nothing
 		if n := ours.cut.Load(); n != 0 {
 			b.Errorf("%d answers were cut off", n)
@@ -116,6 +139,7 @@ type side struct {
 	process *gatewaytest.Process
 	address string
 	body    string
+	header  string       // lines that say who calls
 	cut     atomic.Int64 // answers that ended too early
 }
 
@@ -166,7 +190,7 @@ func (s *side) converse(requests int) (done int, err error) {
 		return 0, fmt.Errorf("set a deadline: %w", err)
 	}
 	message := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"+
-		"X-Client-ID: bench\r\nX-User-Tier: pro\r\nContent-Length: %d\r\n\r\n%s", chatPath, s.address, len(s.body), s.body)
+		"%sContent-Length: %d\r\n\r\n%s", chatPath, s.address, s.header, len(s.body), s.body)
 	answers := bufio.NewReader(conn)
 	for done < requests {
 		if _, err := conn.Write(message); err != nil {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,15 +14,18 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run is the program: 0 when all went well, 1 when it did not.
+// run is the program: 0 when all went well, 1 when it did not, 2 when explain was asked what it cannot answer.
 func run(args []string, stdout, stderr io.Writer) int {
 	root := commands(stdout, stderr)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	if err := root.Execute(); err != nil {
-		if err != errTold {
+		if !errors.Is(err, errTold) {
 			fmt.Fprintln(stderr, "nexus:", err)
+		}
+		if usage := (usageError{}); errors.As(err, &usage) {
+			return 2
 		}
 		return 1
 	}
@@ -46,6 +50,8 @@ func commands(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(
 		s.command("serve", "Run the gateway", serve, true),
 		s.command("check", "Check the configuration and print every error and warning", check, false),
+		s.explainCommand(),
+		s.issuerCommand(),
 		s.command("healthcheck", "Ask the running instance whether it is healthy", healthcheck, true),
 		s.command("version", "Print the version, the commit and the Go version", version, false),
 	)
