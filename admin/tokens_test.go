@@ -3,6 +3,9 @@ package admin_test
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"nexus/gateway/identity/jwks"
 )
 
 // TestTokensAreShown has callers known by tokens, and an issuer that does not answer.
@@ -20,6 +23,7 @@ group_values = ["free"]
 `)
 	i.gateway.status.Keys = "no key set could be fetched yet: the connection was refused"
 	i.gateway.status.Model = "demo-1"
+	i.gateway.status.KeySet = &jwks.Status{}
 	body := text(t, i.send("GET", "/admin/api/status"))
 	for _, want := range []string{
 		`"identification":{"client_id":{"source":"jwt_claim","name":"sub"},"group_id":{"source":"jwt_claim","name":"user.plan"}}`,
@@ -30,7 +34,14 @@ group_values = ["free"]
 		}
 	}
 	page := text(t, i.send("GET", "/admin"))
-	for _, want := range []string{"the token&#39;s claim", "user.plan", "the connection was refused", "Authorization: Bearer $TOKEN"} {
+	for _, want := range []string{"the token&#39;s claim", "user.plan", "the connection was refused", "Authorization: Bearer $TOKEN", "needed in every call to a model", "none yet"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the overview says nothing of %q", want)
+		}
+	}
+	i.gateway.status.KeySet = &jwks.Status{Count: 37, FetchedAt: time.Now().Add(-3 * time.Minute)}
+	page = text(t, i.send("GET", "/admin"))
+	for _, want := range []string{"<dd>37</dd>", "min ago"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the overview says nothing of %q", want)
 		}

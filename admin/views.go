@@ -11,6 +11,7 @@ import (
 
 	"nexus/config"
 	"nexus/gateway"
+	"nexus/gateway/identity/jwks"
 	"nexus/gateway/journal"
 	"nexus/gateway/trace"
 	"nexus/web"
@@ -30,7 +31,15 @@ func statusView(s gateway.Status, now time.Time) web.Status {
 		Identification:  identificationView(s.Config.Server.ClientIdentification),
 		Warnings:        warningViews(s),
 		LastReloadError: present(s.LastReloadError),
+		KeySet:          keySetView(s.KeySet),
 	}
+}
+
+func keySetView(s *jwks.Status) *web.KeySet {
+	if s == nil {
+		return nil
+	}
+	return &web.KeySet{Keys: s.Count, FetchedAt: s.FetchedAt}
 }
 
 func identificationView(id config.ClientIdentification) *web.Identification {

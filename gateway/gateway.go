@@ -110,7 +110,10 @@ func (g *Gateway) Status() Status {
 	if s := g.live.acquire(); s != nil {
 		defer s.release()
 		status.Config, status.Generation, status.LoadedAt = s.config, s.Generation, s.loadedAt
-		status.Keys = s.keysProblem(time.Now())
+		if s.keys != nil {
+			keys := s.keys.Status()
+			status.Keys, status.KeySet = s.keysProblem(time.Now()), &keys
+		}
 		if cards := s.router.Cards(); len(cards) > 0 {
 			status.Model = cards[0].ID
 		}

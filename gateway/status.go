@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"nexus/config"
+	"nexus/gateway/identity/jwks"
 )
 
 // Status is what runs, for the admin.
@@ -23,4 +24,6 @@ type Status struct {
 	Watching string
 	// Keys says why tokens are not verified with the issuer's newest keys; empty: they are, or no token is asked for.
 	Keys string
+	// KeySet is the keys that tokens are verified with; nil: no token is asked for.
+	KeySet *jwks.Status
 }

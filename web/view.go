@@ -19,6 +19,13 @@ type Status struct {
 	Warnings        []Warning       `json:"warnings"`
 	LastReloadError *string         `json:"last_reload_error"`
 	Limiter         *Limiter        `json:"limiter"`
+	KeySet          *KeySet         `json:"-"` // nil: no token is asked for
+}
+
+// KeySet is the keys that tokens are verified with.
+type KeySet struct {
+	Keys      int
+	FetchedAt time.Time // zero: not yet
 }
 
 // Identification says where client ids and groups come from.

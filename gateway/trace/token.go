@@ -42,7 +42,7 @@ func (s *Step) mismatch() string {
 	case UnknownKey:
 		return fmt.Sprintf("none of the issuer's keys is the token's, which is signed by %s with %s; the key set has %s; if the key is new, it is fetched within seconds; else the token is of another issuer, or server.oauth.url is the key set of another", keyOf(s.Detail), s.Key, keyIDs(s.Near))
 	case BadSignature:
-		return fmt.Sprintf("the token's signature, by %s with %s, does not hold: the token was changed on its way, or somebody else made it", keyOf(s.Detail), s.Key)
+		return fmt.Sprintf("the token's signature, by %s with %s, does not hold: the token was cut or changed on its way, or somebody else made it; the caller must send it as the issuer gave it; if no token holds, server.oauth.url is the key set of another issuer", keyOf(s.Detail), s.Key)
 	case OtherIssuer:
 		return fmt.Sprintf("claim \"iss\" is not server.oauth.expected_issuer %q", s.Key) + because(s.Detail) + "; the caller needs a token of that issuer, or the key must say what the issuer calls itself, letter by letter"
 	case OtherAudience:

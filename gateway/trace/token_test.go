@@ -29,7 +29,7 @@ func TestTokenSentences(t *testing.T) {
 		{trace.Step{Finding: trace.BadAlgorithm, Key: "ES512", Near: []string{"RS256"}}, []string{`"ES512"`, "must list it"}},
 		{trace.Step{Finding: trace.NoKeys, Detail: "the connection was refused"}, []string{"the connection was refused", "server.oauth.url"}},
 		{trace.Step{Finding: trace.UnknownKey, Key: "RS256", Detail: "k9", Near: []string{"k1", ""}}, []string{`key "k9"`, `key "k1", a key without an id`, "server.oauth.url"}},
-		{trace.Step{Finding: trace.BadSignature, Key: "RS256", Detail: "k1"}, []string{`key "k1"`, "does not hold"}},
+		{trace.Step{Finding: trace.BadSignature, Key: "RS256", Detail: "k1"}, []string{`key "k1"`, "does not hold", "as the issuer gave it", "server.oauth.url"}},
 		{trace.Step{Finding: trace.Expired, At: at, Detail: "2h5m0s"}, []string{"expired at 2026-01-02 02:04:05 UTC, 2h5m0s ago", "new one"}},
 		{trace.Step{Finding: trace.TooEarly, Key: "nbf", At: at, Detail: "5m0s"}, []string{`"nbf"`, "by 5m0s", "server.oauth.clock_skew"}},
 		{trace.Step{Finding: trace.OtherIssuer, Key: "https://a.example", Detail: "it differs only in a slash at its end"}, []string{`expected_issuer "https://a.example": it differs only in a slash`, "letter by letter"}},
