@@ -3,6 +3,7 @@ package identity_test
 import (
 	"io"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -116,5 +117,40 @@ func TestTheKeysChangeUnderLookUps(t *testing.T) {
 	group.Wait()
 	if accepted.Load() < 8 || refused.Load() < 8 {
 		t.Errorf("accepted %d times, refused %d times", accepted.Load(), refused.Load())
+	}
+}
+
+// TestTheFirstTokenOfANewKeyIsAccepted: whoever calls first after a rotation must not be the one who pays for it, since
+// most clients give up at a 401.
+func TestTheFirstTokenOfANewKeyIsAccepted(t *testing.T) {
+	past, next := gatewaytest.NewKey(t, "past", "ES256"), gatewaytest.NewKey(t, "next", "ES256")
+	for range 5 { // on a machine that stands still now and then, an answer may take too long
+		i := gatewaytest.StartIssuer(t, past)
+		v := identity.NewVerifier(identity.Rules{Issuer: i.URL, Audience: gatewaytest.Audience}, fetched(t, i, time.Hour))
+		i.Publish(t, next)
+		if claims, refusal, _ := authenticate(t, v, bearing(i.Token(t, next, nil)), time.Now()); refusal == nil && claims != nil {
+			return
+		}
+	}
+	t.Error("it is always refused")
+}
+
+// TestAnIssuerThatHangsHoldsNobodyUp: the token of an unknown key sets off a fetch that never ends.
+func TestAnIssuerThatHangsHoldsNobodyUp(t *testing.T) {
+	past, next := gatewaytest.NewKey(t, "past", "ES256"), gatewaytest.NewKey(t, "next", "ES256")
+	i := gatewaytest.StartIssuer(t, past)
+	v := identity.NewVerifier(identity.Rules{Issuer: i.URL, Audience: gatewaytest.Audience}, fetched(t, i, time.Hour))
+	i.Answer(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	for range 3 {
+		began := time.Now()
+		if _, refusal, _ := authenticate(t, v, bearing(i.Token(t, next, nil)), time.Now()); refusal == nil || refusal.Reason != trace.TokenKeyUnknown {
+			t.Errorf("refused for %+v", refusal)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("an unknown key took %v", took)
+		}
+		if _, refusal, _ := authenticate(t, v, bearing(i.Token(t, past, nil)), time.Now()); refusal != nil {
+			t.Errorf("a known key is refused for %s", refusal.Reason)
+		}
 	}
 }

@@ -12,6 +12,8 @@ type verdict struct {
 	refusal *Refusal // nil: the token is accepted
 	step    trace.Step
 	until   time.Time // when it must be found anew; the zero Time: it is not worth keeping
+	// fetch is closed when keys were fetched that this has set off, or found on their way; nil: none are.
+	fetch <-chan struct{}
 }
 
 // The refusals of tokens that say nothing of the one token, shared by all that meet them.

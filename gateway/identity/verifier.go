@@ -29,7 +29,8 @@ func NewVerifier(rules Rules, keys *jwks.Keys) *Verifier {
 }
 
 // Authenticate verifies the bearer token of a request at a moment, and notes the step authentication. The error is a
-// [*Refusal]. A token that was verified lately costs a look into memory and allocates nothing. Nobody waits for keys.
+// [*Refusal]. A token that was verified lately costs a look into memory and allocates nothing. Only a token of an
+// unknown key may wait, for a moment.
 func (v *Verifier) Authenticate(h http.Header, now time.Time, tr *trace.Trace) (*Claims, error) {
 	compact, refusal := bearer(h, tr)
 	if refusal != nil {
@@ -42,6 +43,9 @@ func (v *Verifier) Authenticate(h http.Header, now time.Time, tr *trace.Trace) (
 	} else {
 		start := time.Now()
 		found = v.verify(compact, set, now)
+		if found.fetch != nil {
+			set, found = v.again(compact, set, now, found)
+		}
 		if !found.until.IsZero() {
 			v.cache.add(set, compact, found, now)
 		}
@@ -96,6 +100,26 @@ func (v *Verifier) verify(compact string, set *jwks.Set, now time.Time) *verdict
 	return accepted
 }
 
+// rotation is how long a token waits for a fetch of keys that it has set off itself, or found running. That is no waiting for
+// the issuer: of one that answers at once the new key is known before the first caller with such a token is refused, which
+// most clients would not try again, and one that does not holds nobody up. There is one such fetch in 10 s, so that no
+// flood of invented key ids has anybody wait again and again.
+const rotation = 100 * time.Millisecond
+
+// again verifies a token once more with the keys that came in meanwhile, if any did.
+func (v *Verifier) again(compact string, set *jwks.Set, now time.Time, found *verdict) (*jwks.Set, *verdict) {
+	limit := time.NewTimer(rotation)
+	defer limit.Stop()
+	select {
+	case <-found.fetch:
+	case <-limit.C:
+	}
+	if fresh := v.keys.Current(now); fresh != nil && fresh != set {
+		return fresh, v.verify(compact, fresh, now)
+	}
+	return set, found
+}
+
 // hold holds the signature against the keys. A token whose key is not there may be the first sign of a rotation, and so
 // may one that names no key and fits none.
 func (v *Verifier) hold(t *token, set *jwks.Set, now time.Time) (keyID string, wrong *verdict) {
@@ -106,15 +130,16 @@ func (v *Verifier) hold(t *token, set *jwks.Set, now time.Time) (keyID string, w
 	if err == nil {
 		return keyID, nil
 	}
-	unknown := errors.Is(err, jwks.ErrUnknownKey)
-	if unknown || t.keyID == "" {
-		v.keys.Missed()
+	if errors.Is(err, jwks.ErrUnknownKey) {
+		wrong = v.unknownKey(t, set)
+	} else {
+		step := trace.Step{Finding: trace.BadSignature, Key: t.algorithm, Detail: shown(t.keyID)}
+		wrong = refused(signatureInvalid, step).keepFor(keepRefused, now)
 	}
-	if unknown {
-		return "", v.unknownKey(t, set)
+	if wrong.refusal == keyUnknown || t.keyID == "" {
+		wrong.fetch = v.keys.Missed()
 	}
-	step := trace.Step{Finding: trace.BadSignature, Key: t.algorithm, Detail: shown(t.keyID)}
-	return "", refused(signatureInvalid, step).keepFor(keepRefused, now)
+	return "", wrong
 }
 
 // unknownKey refuses a token, and tells which keys there are instead of its own.

@@ -35,6 +35,8 @@ type Keys struct {
 
 	now    atomic.Pointer[state]
 	missed chan struct{} // holds at most one: somebody asked for an unknown key
+	// turn is there while the next who misses a key sets off a fetch, and while that runs; it is closed when it has ended.
+	turn   atomic.Pointer[chan struct{}]
 	loaded chan struct{} // closed once there was a set
 	done   chan struct{} // closed when nothing is fetched any more
 	told   map[string]bool
@@ -121,10 +123,32 @@ func (k *Keys) Current(now time.Time) *Set {
 //
 // The issuer is asked at most once in 10 s for this reason. What is asked within them is done when they are over. While
 // there was never a set, the fetches are due anyway and nothing is added.
-func (k *Keys) Missed() {
+//
+// The channel is closed when the fetch has ended that this has set off, or found running; nil where it set off none for now.
+func (k *Keys) Missed() <-chan struct{} {
+	turn := k.turn.Load() // before telling: what is told now is done in this turn or later
 	select {
 	case k.missed <- struct{}{}:
 	default: // somebody has told already, or nobody fetches
+	}
+	if turn == nil {
+		return nil
+	}
+	return *turn
+}
+
+// offer begins a turn, unless there is one.
+func (k *Keys) offer() {
+	if k.turn.Load() == nil {
+		turn := make(chan struct{})
+		k.turn.Store(&turn)
+	}
+}
+
+// release ends the turn, if there is one.
+func (k *Keys) release() {
+	if turn := k.turn.Swap(nil); turn != nil {
+		close(*turn)
 	}
 }
 
@@ -143,6 +167,7 @@ func (k *Keys) Status() Status {
 // run fetches until ctx ends: when the schedule says so, and for unknown keys.
 func (k *Keys) run(ctx context.Context) {
 	defer close(k.done)
+	defer k.release()
 	failures := 0
 	var allowed time.Time // when the next fetch for an unknown key may start
 	for k.tryScheduled(ctx, &failures) {
@@ -151,6 +176,7 @@ func (k *Keys) run(ctx context.Context) {
 			if k.tryUnknown(ctx) {
 				failures = 0
 			}
+			k.release()
 		}
 	}
 }
@@ -176,6 +202,7 @@ func (k *Keys) await(ctx context.Context, allowed time.Time) (unknown bool) {
 	case <-pause.C:
 	}
 	// Until here whatever was asked for stayed in the channel, where it costs the next ones who ask nothing.
+	k.offer()
 	select {
 	case <-ctx.Done():
 		return false
@@ -202,6 +229,7 @@ func (k *Keys) tryScheduled(ctx context.Context, failures *int) (open bool) {
 		if first {
 			k.forget() // nobody can have missed a key of this set yet
 		}
+		k.release()
 		return true
 	}
 	pause := retries[min(*failures, len(retries)-1)]
