@@ -46,6 +46,11 @@ func (r *reading) checkClientIdentification() {
 		r.checkSource(clientID, client)
 		r.checkSource(groupID, group)
 		r.checkBelieved(client, group)
+		const trusted = identification + ".trusted_sources"
+		if len(id.TrustedSources) > 0 && client.isSet() && client.HTTPHeader == "" && group.HTTPHeader == "" && r.sound(trusted) {
+			r.warn(trusted, "has no effect: it is about identity headers, and claims are believed from everywhere, since the issuer has signed them",
+				"take it out, or let the network decide who may reach "+r.listener())
+		}
 	}
 	r.checkHeader(clientID+headerOf, client.HTTPHeader)
 	r.checkHeader(groupID+headerOf, group.HTTPHeader)

@@ -90,14 +90,14 @@ func (r *reading) checkKeyTimes(o OAuth) {
 	if r.sound(stale) && o.MaxStale == 0 {
 		r.fail(stale, "is nothing, so that no key could ever be used", `write how long keys may be used without a refresh, such as "24h"`)
 	}
-	if !r.sound(stale) || !r.sound(poll) || o.MaxStale >= o.PollInterval {
+	if !r.sound(stale) || !r.sound(poll) || o.MaxStale >= 2*o.PollInterval {
 		return
 	}
-	key, what, fix := stale, "is shorter than "+poll, "raise it above "+poll
+	key, what, fix := stale, "is shorter than twice "+poll, "raise it above twice "+poll
 	if _, said := r.at[stale]; !said {
-		key, what, fix = poll, "is longer than "+stale, "lower it, or raise "+stale
+		key, what, fix = poll, "is longer than half of "+stale, "lower it, or raise "+stale
 	}
-	r.warn(key, what+", so that between two fetches no token would be accepted", fix)
+	r.warn(key, what+", so that between two fetches, or as soon as one fails, no token would be accepted", fix)
 }
 
 func (r *reading) checkProtectedResource(p ProtectedResource) {

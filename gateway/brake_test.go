@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,34 @@ func TestNobodyWaitsLongForARefusal(t *testing.T) {
 		forgers.Wait()
 		if took := time.Since(began); took > 1100*time.Millisecond {
 			t.Errorf("50,000 at once waited %v", took)
+		}
+	})
+}
+
+// TestManyForgersAreSlowedDownToo has more of them than there are turns in the longest wait, and then fewer again.
+func TestManyForgersAreSlowedDownToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hold := gateway.Brake()
+		flood := func(forgers int, length time.Duration) (refusals int64) {
+			ctx, stop := context.WithTimeout(t.Context(), length)
+			defer stop()
+			var wait sync.WaitGroup
+			var count atomic.Int64
+			for range forgers {
+				wait.Go(func() {
+					for hold(ctx); ctx.Err() == nil; hold(ctx) {
+						count.Add(1)
+					}
+				})
+			}
+			wait.Wait()
+			return count.Load()
+		}
+		if n := flood(3000, 10*time.Second); n > 45_000 {
+			t.Errorf("3,000 forgers got %d refusals in 10 s", n)
+		}
+		if n := flood(100, 10*time.Second); n > 11_000 {
+			t.Errorf("after them, 100 got %d refusals in 10 s", n)
 		}
 	})
 }

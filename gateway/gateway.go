@@ -49,6 +49,7 @@ type Gateway struct {
 	pool     shared.Pool
 	bodies   bodies
 	brake    brake
+	hadKeys  atomic.Bool // some generation had all that it verifies tokens with
 	door     *door
 	started  time.Time
 	state    atomic.Int32

@@ -11,11 +11,12 @@ func (s *Snapshot) health(c echo.Context) error {
 	return c.JSONBlob(http.StatusOK, []byte(`{"status":"healthy"}`))
 }
 
-// ready says whether requests are welcome.
+// ready says whether requests are welcome. It waits for the first key set of a process: what comes later, a reload to an issuer
+// that does not answer or a set that is too old, is no reason to take all instances out at once. Requests are told.
 func (s *Snapshot) ready(c echo.Context) error {
 	switch s.gateway.state.Load() {
 	case ready:
-		if !s.hasKeys() {
+		if !s.gateway.hadKeys.Load() && !s.hasKeys() {
 			return c.JSONBlob(http.StatusServiceUnavailable, []byte(`{"status":"starting","reason":"keys_unavailable"}`))
 		}
 		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ready"}`))

@@ -23,7 +23,7 @@ func Compile(cfg *config.Config) *Plan {
 		identifier: identity.Compile(&cfg.Server.ClientIdentification),
 		address:    compileAddressRule(&cfg.Server.ClientIP),
 		providers:  compileProviders(cfg),
-		tokens:     compileTokens(&cfg.Server.OAuth),
+		tokens:     compileTokens(cfg),
 		challenges: compileChallenges(&cfg.Server.OAuth.ProtectedResource),
 	}
 }

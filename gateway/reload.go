@@ -136,6 +136,9 @@ func (g *Gateway) swap(old, next *Snapshot) bool {
 	admin := &next.config.Admin
 	g.journal.Resize(admin.Traces, admin.Rejections)
 	if old != nil {
+		if old.hasKeys() {
+			g.hadKeys.Store(true)
+		}
 		old.release()
 	}
 	return true

@@ -21,13 +21,17 @@ type tokenSettings struct {
 }
 
 // compileTokens gives the settings that the configuration asks for; nil where no token is asked for.
-func compileTokens(cfg *config.OAuth) *tokenSettings {
-	if !cfg.Enabled {
+func compileTokens(cfg *config.Config) *tokenSettings {
+	oauth := &cfg.Server.OAuth
+	if !oauth.Enabled {
 		return nil
 	}
+	rules := identity.RulesOf(oauth)
+	rules.ShownIssuer, _ = cfg.Shown("server.oauth.expected_issuer").(string)
+	rules.ShownAudience, _ = cfg.Shown("server.oauth.expected_audience").(string)
 	return &tokenSettings{
-		keys:  jwks.Settings{URL: string(cfg.URL), Poll: cfg.PollInterval.Duration(), MaxStale: cfg.MaxStale.Duration()},
-		rules: identity.RulesOf(cfg),
+		keys:  jwks.Settings{URL: string(oauth.URL), Poll: oauth.PollInterval.Duration(), MaxStale: oauth.MaxStale.Duration()},
+		rules: rules,
 	}
 }
 
@@ -38,7 +42,7 @@ func (s *Snapshot) borrowTokens(pool *shared.Pool) {
 		return
 	}
 	keys, giveBackKeys := shared.Borrow(pool, s.tokens.keys, func(settings jwks.Settings) (*jwks.Keys, func()) {
-		return jwks.Open(settings, s.gateway.logger)
+		return jwks.OpenFrom(s.gateway.keysOf(settings.URL), settings, s.gateway.logger)
 	})
 	s.shares = append(s.shares, giveBackKeys)
 	verifier, giveBack := shared.Borrow(pool, *s.tokens, func(settings tokenSettings) (*identity.Verifier, func()) {
@@ -46,6 +50,16 @@ func (s *Snapshot) borrowTokens(pool *shared.Pool) {
 	})
 	s.shares = append(s.shares, giveBack)
 	s.keys, s.verifier = keys, verifier
+}
+
+// keysOf are the keys that the running generation has from a place; nil: it has none from there. An edit of how often they
+// are fetched, or of how long they serve, must not throw them away: the issuer may be out just then.
+func (g *Gateway) keysOf(url string) *jwks.Keys {
+	running := g.live.current.Load() // only a reload stores it, and this is one
+	if running == nil || running.tokens == nil || running.tokens.keys.URL != url {
+		return nil
+	}
+	return running.keys
 }
 
 // firstKeys is how long a reload waits for the first set of an issuer that was not asked before: an answer within that
@@ -90,13 +104,21 @@ func (s *Snapshot) keysProblem(now time.Time) string {
 	case status.FetchedAt.IsZero():
 		return "the key set is being fetched"
 	case s.keys.Current(now) == nil:
-		return fmt.Sprintf("the last key set is of %s, older than max_stale: %s; every token is answered 503",
-			status.FetchedAt.UTC().Format(time.RFC3339), status.Error)
+		return fmt.Sprintf("the last key set is of %s, older than max_stale%s; every token is answered 503",
+			status.FetchedAt.UTC().Format(time.RFC3339), lastError(status))
 	case status.Error != "" && status.ErrorAt.After(status.FetchedAt):
 		return fmt.Sprintf("the key set could not be fetched again: %s; the one of %s serves on, until %s", status.Error,
 			status.FetchedAt.UTC().Format(time.RFC3339), status.FetchedAt.Add(s.tokens.keys.MaxStale).UTC().Format(time.RFC3339))
 	}
 	return ""
+}
+
+// lastError is why the last fetch failed, if it did, behind something else.
+func lastError(status jwks.Status) string {
+	if status.Error == "" {
+		return ""
+	}
+	return ": " + status.Error
 }
 
 // whoCalls takes the steps from the token to the group. Whoever explains a request that was never sent takes the same.

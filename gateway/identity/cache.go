@@ -73,7 +73,7 @@ func (c *cache) find(set *jwks.Set, token string, now time.Time) *verdict {
 	s.mu.RLock()
 	e := s.entries[hash]
 	s.mu.RUnlock()
-	if e == nil || e.token != token || !now.Before(e.until) {
+	if e == nil || e.token != token || !e.stands(now) {
 		return nil
 	}
 	if !e.asked.Load() { // the line in the processor's cache stays shared among those who only read
@@ -179,7 +179,7 @@ func (q *queue) dispensable(now time.Time) *entry {
 			e = q.oldest
 		}
 		q.hand = e.prev
-		if spared == most || !e.asked.Load() || !now.Before(e.until) {
+		if spared == most || !e.asked.Load() || !e.stands(now) {
 			return e
 		}
 		e.asked.Store(false)

@@ -241,3 +241,24 @@ func BenchmarkForgery(b *testing.B) {
 		}
 	}
 }
+
+// TestATokenEndsByTheWallClock: a machine that slept, or whose clock was set, has a monotonic clock that knows nothing of
+// it, and a token ends all the same.
+func TestATokenEndsByTheWallClock(t *testing.T) {
+	now := time.Now()
+	wall := now.Round(0)
+	for name, tt := range map[string]struct {
+		until, expires time.Time
+		want           bool
+	}{
+		"neither has come":    {now.Add(time.Minute), wall.Add(time.Second), true},
+		"it has expired":      {now.Add(time.Minute), wall.Add(-time.Second), false},
+		"its time is up":      {now.Add(-time.Second), wall.Add(time.Minute), false},
+		"a refusal, in time":  {now.Add(time.Minute), time.Time{}, true},
+		"a refusal, too late": {now.Add(-time.Second), time.Time{}, false},
+	} {
+		if got := identity.Stands(tt.until, tt.expires, now); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

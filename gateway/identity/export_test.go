@@ -50,3 +50,9 @@ func (v *Verifier) Cached() (accepted, refused, tokens int) {
 
 // Exchange gives the verifier other keys. Nobody may use it meanwhile.
 func (v *Verifier) Exchange(keys *jwks.Keys) { v.keys = keys }
+
+// Stands is whether an accepted token is still told from memory.
+func Stands(until, expires, now time.Time) bool {
+	v := verdict{until: until, expires: expires}
+	return v.stands(now)
+}

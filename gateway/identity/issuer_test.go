@@ -75,7 +75,7 @@ func wholeSet(t testing.TB) *jwks.Set {
 func edSet(t testing.TB) *jwks.Set { return setOf(t, keyring()["EdDSA"]) }
 
 // rules are those of the tests: this issuer, this audience, a minute of skew.
-var rules = identity.Rules{Issuer: issuerURL, Audience: audience, Skew: time.Minute}
+var rules = identity.Rules{Issuer: issuerURL, Audience: audience, Skew: time.Minute, ShownIssuer: issuerURL, ShownAudience: audience}
 
 // newVerifierOf holds tokens against a set that stays as it is.
 func newVerifierOf(r identity.Rules, set *jwks.Set) *identity.Verifier {

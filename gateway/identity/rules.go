@@ -17,6 +17,9 @@ type Rules struct {
 	Audience   string        // what the claim aud must be, or hold; empty: anything
 	Algorithms string        // with spaces between; empty: all asymmetric ones
 	Skew       time.Duration // how far the issuer's clock and ours may be apart
+
+	// ShownIssuer and ShownAudience are what a trace says of them; empty: nothing but that there are such.
+	ShownIssuer, ShownAudience string
 }
 
 // RulesOf are the rules that the configuration sets.
@@ -130,9 +133,9 @@ func (r *Rules) check(claims *node, now time.Time) (expires time.Time, v *verdic
 	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
 		return time.Time{}, refused(notYetValid, trace.Step{Finding: trace.TooEarly, Key: "iat", At: c.iat.Time, Detail: apart(c.iat.Time, now)})
 	case r.Issuer != "" && c.issuer != r.Issuer:
-		return time.Time{}, refused(otherIssuer, trace.Step{Finding: trace.OtherIssuer, Key: r.Issuer, Detail: r.missIssuer(c)})
+		return time.Time{}, refused(otherIssuer, trace.Step{Finding: trace.OtherIssuer, Key: r.ShownIssuer, Detail: r.missIssuer(c)})
 	case errors.Is(err, jwt.ErrTokenInvalidAudience), errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return time.Time{}, refused(otherAudience, trace.Step{Finding: trace.OtherAudience, Key: r.Audience, Detail: r.missAudience(c)})
+		return time.Time{}, refused(otherAudience, trace.Step{Finding: trace.OtherAudience, Key: r.ShownAudience, Detail: r.missAudience(c)})
 	}
 	return time.Time{}, refused(claimsInvalid, trace.Step{Finding: trace.BadClaims, Detail: "its claims are not accepted"})
 }

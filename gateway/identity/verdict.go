@@ -12,6 +12,7 @@ type verdict struct {
 	refusal *Refusal // nil: the token is accepted
 	step    trace.Step
 	until   time.Time // when it must be found anew; the zero Time: it is not worth keeping
+	expires time.Time // when the token ends by the wall clock, which alone knows of a machine that slept; zero: refused
 	// fetch is closed when keys were fetched that this has set off, or found on their way; nil: none are.
 	fetch <-chan struct{}
 }
@@ -36,6 +37,11 @@ var (
 func refused(refusal *Refusal, step trace.Step) *verdict {
 	step.Name, step.Verdict, step.Source = trace.Authentication, trace.Failed, trace.Header
 	return &verdict{refusal: refusal, step: step}
+}
+
+// stands reports whether the verdict may still be told at a moment.
+func (v *verdict) stands(now time.Time) bool {
+	return now.Before(v.until) && (v.expires.IsZero() || now.Before(v.expires))
 }
 
 // tell notes the verdict as the step authentication.

@@ -89,15 +89,11 @@ func (v *Verifier) verify(compact string, set *jwks.Set, now time.Time) *verdict
 		}
 		return wrong
 	}
-	accepted := &verdict{claims: &Claims{root: payload}, step: trace.Step{
+	accepted := &verdict{claims: &Claims{root: payload}, expires: expires, step: trace.Step{
 		Name: trace.Authentication, Verdict: trace.Passed, Finding: trace.Found, Source: trace.Header,
 		Key: t.algorithm, Detail: shown(keyID), At: expires.Add(-v.rules.Skew),
 	}}
-	accepted.keepFor(keepAccepted, now)
-	if expires.Before(accepted.until) {
-		accepted.until = expires
-	}
-	return accepted
+	return accepted.keepFor(keepAccepted, now)
 }
 
 // rotation is how long a token waits for a fetch of keys that it has set off itself, or found running. That is no waiting for
@@ -161,5 +157,9 @@ func (v *Verifier) noKeys(now time.Time) *verdict {
 		Reason: trace.KeysUnavailable, Key: "server.oauth.url", Fault: NoKeys,
 		RetryAfter: max(time.Second, status.NextAt.Sub(now)),
 	}
-	return refused(refusal, trace.Step{Finding: trace.NoKeys, Key: "server.oauth.url", Detail: status.Error})
+	step := trace.Step{Finding: trace.NoKeys, Key: "server.oauth.url", Detail: status.Error}
+	if !status.FetchedAt.IsZero() {
+		step.At = status.FetchedAt
+	}
+	return refused(refusal, step)
 }

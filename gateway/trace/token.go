@@ -25,6 +25,9 @@ func (s *Step) authentication() string {
 	case BadHeader:
 		return fmt.Sprintf("the token is not taken: %s; the caller must send an access token of the issuer", s.Detail)
 	case NoKeys:
+		if !s.At.IsZero() {
+			return fmt.Sprintf("the last key set was fetched at %s, which is longer ago than server.oauth.max_stale allows%s; look whether server.oauth.url answers from here, and whether max_stale is well above server.oauth.poll_interval", moment(s.At), because(s.Detail))
+		}
 		return "there is no key set to verify tokens with" + because(s.Detail) + "; look whether server.oauth.url answers from here"
 	case Expired:
 		return fmt.Sprintf("the token's signature holds, but it expired at %s%s; the caller must get a new one from the issuer", moment(s.At), ago(s.Detail))
@@ -44,9 +47,9 @@ func (s *Step) mismatch() string {
 	case BadSignature:
 		return fmt.Sprintf("the token's signature, by %s with %s, does not hold: the token was cut or changed on its way, or somebody else made it; the caller must send it as the issuer gave it; if no token holds, server.oauth.url is the key set of another issuer", keyOf(s.Detail), s.Key)
 	case OtherIssuer:
-		return fmt.Sprintf("claim \"iss\" is not server.oauth.expected_issuer %q", s.Key) + because(s.Detail) + "; the caller needs a token of that issuer, or the key must say what the issuer calls itself, letter by letter"
+		return "claim \"iss\" is not server.oauth.expected_issuer" + quoted(s.Key) + because(s.Detail) + "; the caller needs a token of that issuer, or the key must say what the issuer calls itself, letter by letter"
 	case OtherAudience:
-		return fmt.Sprintf("claim \"aud\" does not have server.oauth.expected_audience %q", s.Key) + because(s.Detail) + "; the caller needs a token for that audience, or the key must say what the issuer calls this gateway, letter by letter"
+		return "claim \"aud\" does not have server.oauth.expected_audience" + quoted(s.Key) + because(s.Detail) + "; the caller needs a token for that audience, or the key must say what the issuer calls this gateway, letter by letter"
 	}
 	return fmt.Sprintf("the token's signature holds, but its claims are unusable: %s; the issuer must mend that", s.Detail)
 }
@@ -126,6 +129,14 @@ func ahead(length string) string {
 		return ""
 	}
 	return " by " + length
+}
+
+// quoted is a value behind its key, where it may be shown.
+func quoted(value string) string {
+	if value == "" {
+		return ""
+	}
+	return fmt.Sprintf(" %q", value)
 }
 
 func because(why string) string {

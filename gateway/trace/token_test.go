@@ -28,6 +28,8 @@ func TestTokenSentences(t *testing.T) {
 		{trace.Step{Finding: trace.BadAlgorithm, Key: "HS256", Near: []string{"RS256", "ES256"}}, []string{`"HS256"`, "RS256, ES256", "server.oauth.algorithms", "which HS256 never can"}},
 		{trace.Step{Finding: trace.BadAlgorithm, Key: "ES512", Near: []string{"RS256"}}, []string{`"ES512"`, "must list it"}},
 		{trace.Step{Finding: trace.NoKeys, Detail: "the connection was refused"}, []string{"the connection was refused", "server.oauth.url"}},
+		{trace.Step{Finding: trace.NoKeys, At: at, Detail: "the answer is 500"}, []string{"fetched at 2026-01-02 02:04:05 UTC", "server.oauth.max_stale allows: the answer is 500", "server.oauth.poll_interval"}},
+		{trace.Step{Finding: trace.OtherIssuer}, []string{`"iss" is not server.oauth.expected_issuer; `}},
 		{trace.Step{Finding: trace.UnknownKey, Key: "RS256", Detail: "k9", Near: []string{"k1", ""}}, []string{`key "k9"`, `key "k1", a key without an id`, "server.oauth.url"}},
 		{trace.Step{Finding: trace.BadSignature, Key: "RS256", Detail: "k1"}, []string{`key "k1"`, "does not hold", "as the issuer gave it", "server.oauth.url"}},
 		{trace.Step{Finding: trace.Expired, At: at, Detail: "2h5m0s"}, []string{"expired at 2026-01-02 02:04:05 UTC, 2h5m0s ago", "new one"}},

@@ -12,15 +12,22 @@ var (
 	errClearText = errors.New("http is for loopback alone; use https")
 )
 
-// metadataServices answer inside a cloud's machines without a look at who asks; others of them are link-local.
+// metadataServices answer inside a cloud's machines without a look at who asks; most others of them are link-local.
 var metadataServices = []netip.Addr{
+	netip.MustParseAddr("168.63.129.16"),
+	netip.MustParseAddr("192.0.0.192"),
 	netip.MustParseAddr("100.100.100.200"),
 	netip.MustParseAddr("fd00:ec2::254"),
 	netip.MustParseAddr("fd20:ce::254"),
 }
 
-// nat64 is the prefix under which a translator reaches IPv4 hosts (RFC 6052, section 2.1).
-var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+// translated are the prefixes under which IPv4 hosts are reached, with the byte at which their addresses begin: by a
+// translator (RFC 6052, section 2.1; RFC 8215 in its usual form) and by 6to4 (RFC 3056, section 2).
+var translated = map[netip.Prefix]int{
+	netip.MustParsePrefix("64:ff9b::/96"):   12,
+	netip.MustParsePrefix("64:ff9b:1::/48"): 12,
+	netip.MustParsePrefix("2002::/16"):      2,
+}
 
 // checkAddress refuses what must not be dialled. It is asked after the name was looked up, with the very address that
 // would be connected to: a name that says one thing to a check and another to the dialler gains nothing.
@@ -30,9 +37,11 @@ func checkAddress(address string, clearText bool) error {
 		return errAddress
 	}
 	addr := endpoint.Addr().WithZone("").Unmap()
-	if nat64.Contains(addr) {
-		octets := addr.As16()
-		addr = netip.AddrFrom4([4]byte(octets[12:]))
+	for prefix, at := range translated {
+		if prefix.Contains(addr) {
+			octets := addr.As16()
+			addr = netip.AddrFrom4([4]byte(octets[at : at+4]))
+		}
 	}
 	if addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified() {
 		return errAddress

@@ -9,7 +9,7 @@ import (
 
 // OpenWith is Open with another way to fetch.
 func OpenWith(settings Settings, logger *slog.Logger, fetch func(context.Context) (*Set, error)) (*Keys, func()) {
-	return open(settings, logger, fetch)
+	return open(nil, settings, logger, fetch)
 }
 
 // FetchWithin is Fetch with another timeout.
@@ -19,7 +19,7 @@ func FetchWithin(ctx context.Context, url string, timeout time.Duration) (*Set, 
 
 // OpenWithin is Open with another timeout.
 func OpenWithin(settings Settings, logger *slog.Logger, timeout time.Duration) (*Keys, func()) {
-	return open(settings, logger, newFetcher(settings.URL, timeout).fetch)
+	return open(nil, settings, logger, newFetcher(settings.URL, timeout).fetch)
 }
 
 // CheckAddress is what the dialler asks.
@@ -33,3 +33,8 @@ func FromBrokenGenerator(modulus *big.Int) bool { return fromBrokenGenerator(mod
 
 // Equal reports whether two sets are taken for the same.
 func Equal(a, b *Set) bool { return a.equal(b) }
+
+// OpenFromWith is OpenFrom with another way to fetch.
+func OpenFromWith(others *Keys, settings Settings, logger *slog.Logger, fetch func(context.Context) (*Set, error)) (*Keys, func()) {
+	return open(others, settings, logger, fetch)
+}

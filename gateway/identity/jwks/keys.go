@@ -60,10 +60,16 @@ type Status struct {
 // Open begins to fetch, and gives the function that ends it: it gives up a fetch that is running, and returns when nothing
 // runs any more. Open itself returns at once.
 func Open(settings Settings, logger *slog.Logger) (*Keys, func()) {
-	return open(settings, logger, newFetcher(settings.URL, fetchTimeout).fetch)
+	return OpenFrom(nil, settings, logger)
 }
 
-func open(settings Settings, logger *slog.Logger, fetch func(context.Context) (*Set, error)) (*Keys, func()) {
+// OpenFrom is [Open] for keys from the same place as others, whose last good set serves until there is a newer one. Nil: there
+// are no others.
+func OpenFrom(others *Keys, settings Settings, logger *slog.Logger) (*Keys, func()) {
+	return open(others, settings, logger, newFetcher(settings.URL, fetchTimeout).fetch)
+}
+
+func open(others *Keys, settings Settings, logger *slog.Logger, fetch func(context.Context) (*Set, error)) (*Keys, func()) {
 	k := &Keys{
 		maxStale: settings.MaxStale,
 		poll:     settings.Poll,
@@ -81,12 +87,26 @@ func open(settings Settings, logger *slog.Logger, fetch func(context.Context) (*
 		k.poll = defaultPoll
 	}
 	k.now.Store(&state{Status: Status{NextAt: time.Now()}})
+	if others != nil {
+		k.inherit(others.now.Load())
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go k.run(ctx)
 	return k, func() {
 		cancel()
 		<-k.done
 	}
+}
+
+// inherit begins with what others have, with its age.
+func (k *Keys) inherit(s *state) {
+	if s == nil || s.set == nil {
+		return
+	}
+	inherited := *s
+	inherited.NextAt = time.Now()
+	k.now.Store(&inherited)
+	close(k.loaded)
 }
 
 // Fixed are keys that are never fetched and never too old.
