@@ -18,6 +18,9 @@ import (
 	"nexus/gateway/trace"
 )
 
+// errNotAsked is why there are no keys where none are needed.
+var errNotAsked = errors.New("the issuer was not asked")
+
 // Question is a request that is described instead of sent: a POST to the chat completions of the OpenAI protocol.
 type Question struct {
 	// Header are the request's headers, with canonical names.
@@ -42,7 +45,7 @@ func Explain(ctx context.Context, plan *Plan, q Question) (*trace.Trace, error) 
 	}
 	var verifier *identity.Verifier
 	if plan.tokens != nil {
-		keys, err := plan.keysOnce(ctx, q.KeySet)
+		keys, err := plan.keysOnce(ctx, q)
 		if err != nil {
 			return nil, err
 		}
@@ -111,13 +114,19 @@ func (s *Snapshot) routeOf(x *Exchange, model string) (llm.Target, error) {
 
 // keysOnce gives the keys that tokens are verified with: those of a document, or those that the issuer has now. That it
 // does not answer is part of the explanation.
-func (p *Plan) keysOnce(ctx context.Context, document []byte) (*jwks.Keys, error) {
-	if document != nil {
-		set, err := jwks.Parse(document)
+func (p *Plan) keysOnce(ctx context.Context, q Question) (*jwks.Keys, error) {
+	if q.KeySet != nil {
+		set, err := jwks.Parse(q.KeySet)
 		if err != nil {
 			return nil, fmt.Errorf("read the key set: %w", err)
 		}
 		return jwks.Fixed(set), nil
+	}
+	// A request that is refused whatever the keys are asks nobody for them.
+	none, refusal := jwks.Failed(errNotAsked), (*identity.Refusal)(nil)
+	_, err := identity.NewVerifier(p.tokens.rules, none).Authenticate(q.Header, time.Now(), &trace.Trace{})
+	if errors.As(err, &refusal) && refusal.Fault != identity.NoKeys {
+		return none, nil
 	}
 	set, err := jwks.Fetch(ctx, p.tokens.keys.URL)
 	if err != nil {

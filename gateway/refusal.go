@@ -167,7 +167,9 @@ func classifyProvider(e *llm.Error) refusal {
 	}
 	switch {
 	case e.Status == 401:
-		return told(401, typeAuthentication, "Authentication failed: ")
+		r := told(401, typeAuthentication, "Authentication failed: ")
+		r.challenge = needsToken // every 401 has one: RFC 9110, section 15.5.2
+		return r
 	case e.Status == 403:
 		return told(403, typeQuota, "Insufficient quota: ")
 	case e.Status == 404:

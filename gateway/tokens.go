@@ -64,7 +64,7 @@ func (g *Gateway) keysOf(url string) *jwks.Keys {
 
 // firstKeys is how long a reload waits for the first set of an issuer that was not asked before: an answer within that
 // time costs no call between the two configurations, and a change is live soon enough without one.
-const firstKeys = 150 * time.Millisecond
+const firstKeys = 300 * time.Millisecond
 
 // awaitKeys lets the key set of a configuration that takes the place of another come in, for a moment.
 func (s *Snapshot) awaitKeys() {

@@ -23,6 +23,8 @@ const issuerHelp = `A token issuer for development. It listens on 127.0.0.1 alon
 group on standard output, one a line, and serves the key set until it is interrupted. Everything
 else goes to standard error.
 
+As it goes on to serve, let a shell take the tokens from a file: nexus issuer > tokens.txt &
+
 Its tokens prove nothing: a gateway that trusts it trusts every program on this machine.`
 
 // issuerFlags are the flags of the issuer.
@@ -30,7 +32,7 @@ type issuerFlags struct {
 	groups                              []string
 	subject, claim, audience, algorithm string
 	ttl                                 time.Duration
-	port                                uint16
+	port                                int
 }
 
 // maxTTL is how far from now a token may expire, in either direction.
@@ -40,7 +42,13 @@ const maxTTL = 365 * 24 * time.Hour
 func (s *settings) issuerCommand() *cobra.Command {
 	var f issuerFlags
 	cmd := s.command("issuer", "Issue tokens for development, on this machine alone",
-		func(s *settings) error { return issue(s, &f) }, false)
+		nil, false)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("group") && len(f.groups) == 0 {
+			return errors.New("--group is empty; name a group, or leave the flag out for a token without one")
+		}
+		return issue(s, &f)
+	}
 	cmd.Long = issuerHelp
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.groups, "group", nil, "a token for each of these `groups` (repeatable; without any: one token without a group)")
@@ -49,12 +57,15 @@ func (s *settings) issuerCommand() *cobra.Command {
 	flags.StringVar(&f.audience, "audience", "nexus-api", "the `audience` in the claim aud")
 	flags.StringVar(&f.algorithm, "algorithm", "RS256", "the `algorithm` to sign with: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA")
 	flags.DurationVar(&f.ttl, "ttl", 8*time.Hour, "how `long` the tokens are valid; less than zero: how long they have not been")
-	flags.Uint16Var(&f.port, "port", 8010, "the `port` to listen on; 0 takes any free one")
+	flags.IntVar(&f.port, "port", 8010, "the `port` to listen on; 0 takes any free one")
 	return cmd
 }
 
 // check refuses what no token can say.
 func (f *issuerFlags) check() error {
+	if f.port < 0 || f.port > 65535 {
+		return fmt.Errorf("--port %d is no port; write one up to 65535, or 0 for any free one", f.port)
+	}
 	if f.ttl == 0 || f.ttl.Abs() > maxTTL {
 		return fmt.Errorf("--ttl %v is no time that a token can have; write up to 8760h, such as 8h, or -5m for one that has expired", f.ttl)
 	}
@@ -79,7 +90,7 @@ func issue(s *settings, f *issuerFlags) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(f.port)})
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: f.port})
 	if err != nil {
 		return fmt.Errorf("%w; if another issuer runs there, stop it, or take another port with --port", err)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // maxDepth is how deep the objects and lists of a token may be nested, the outermost object counted.
-const maxDepth = 16
+const maxDepth = 64
 
 // kind is what a JSON value is.
 type kind uint8
@@ -74,7 +74,7 @@ var (
 	errNotJSON    = errors.New("is not valid JSON")
 	errNoObject   = errors.New("is not a JSON object")
 	errNamedTwice = errors.New("has a name twice in one object")
-	errTooDeep    = errors.New("is nested more than 16 deep")
+	errTooDeep    = errors.New("is nested more than 64 deep")
 	errMore       = errors.New("has something after its end")
 )
 

@@ -88,7 +88,7 @@ func TestRefusalsTellTheOperatorWhy(t *testing.T) {
 		{"claims", good("ES256", map[string]any{"exp": "secret"}), "server.oauth", []string{`the claim "exp" is a text, not a number`}},
 		{"no exp", good("ES256", map[string]any{"exp": nil}), "server.oauth", []string{`the token has no claim "exp"`}},
 		{"payload", sign("ES256", header("ES256", ""), `{"secret":1,"secret":2}`), "server.oauth", []string{"its payload has a name twice"}},
-		{"nested too deep", sign("ES256", header("ES256", ""), strings.Repeat(`{"a":`, 20)+"1"+strings.Repeat("}", 20)), "server.oauth", []string{"its payload is nested more than 16 deep"}},
+		{"nested too deep", sign("ES256", header("ES256", ""), strings.Repeat(`{"a":`, 70)+"1"+strings.Repeat("}", 70)), "server.oauth", []string{"its payload is nested more than 64 deep"}},
 		{"expired and of another issuer", good("ES256", map[string]any{"exp": 1, "iss": "x"}), "server.oauth", []string{"1970-01-01"}},
 		{"nobody's yet", good("ES256", map[string]any{"nbf": noon.Unix() + 300, "iat": noon.Unix() + 900, "aud": "x"}), "server.oauth.clock_skew", []string{`"nbf"`}},
 	}

@@ -13,8 +13,8 @@ type verdict struct {
 	step    trace.Step
 	until   time.Time // when it must be found anew; the zero Time: it is not worth keeping
 	expires time.Time // when the token ends by the wall clock, which alone knows of a machine that slept; zero: refused
-	// fetch is closed when keys were fetched that this has set off, or found on their way; nil: none are.
-	fetch <-chan struct{}
+	// wantsKeys: with the keys that the issuer has by now it may be another.
+	wantsKeys bool
 }
 
 // The refusals of tokens that say nothing of the one token, shared by all that meet them.

@@ -43,7 +43,7 @@ func (v *Verifier) Authenticate(h http.Header, now time.Time, tr *trace.Trace) (
 	} else {
 		start := time.Now()
 		found = v.verify(compact, set, now)
-		if found.fetch != nil {
+		if found.wantsKeys {
 			set, found = v.again(compact, set, now, found)
 		}
 		if !found.until.IsZero() {
@@ -102,12 +102,16 @@ func (v *Verifier) verify(compact string, set *jwks.Set, now time.Time) *verdict
 // flood of invented key ids has anybody wait again and again.
 const rotation = 100 * time.Millisecond
 
-// again verifies a token once more with the keys that came in meanwhile, if any did.
+// again has keys fetched, if it is allowed now, and verifies a token once more if they are new.
 func (v *Verifier) again(compact string, set *jwks.Set, now time.Time, found *verdict) (*jwks.Set, *verdict) {
+	fetch := v.keys.Missed()
+	if fetch == nil {
+		return set, found
+	}
 	limit := time.NewTimer(rotation)
 	defer limit.Stop()
 	select {
-	case <-found.fetch:
+	case <-fetch:
 	case <-limit.C:
 	}
 	if fresh := v.keys.Current(now); fresh != nil && fresh != set {
@@ -132,9 +136,7 @@ func (v *Verifier) hold(t *token, set *jwks.Set, now time.Time) (keyID string, w
 		step := trace.Step{Finding: trace.BadSignature, Key: t.algorithm, Detail: shown(t.keyID)}
 		wrong = refused(signatureInvalid, step).keepFor(keepRefused, now)
 	}
-	if wrong.refusal == keyUnknown || t.keyID == "" {
-		wrong.fetch = v.keys.Missed()
-	}
+	wrong.wantsKeys = wrong.refusal == keyUnknown || t.keyID == ""
 	return "", wrong
 }
 
@@ -145,6 +147,9 @@ func (v *Verifier) unknownKey(t *token, set *jwks.Set) *verdict {
 		if len(ids) < maxNames {
 			ids = append(ids, shown(id))
 		}
+	}
+	if t.keyID != "" && slices.Contains(set.IDs(), t.keyID) {
+		return refused(keyUnknown, trace.Step{Finding: trace.OtherKey, Key: t.algorithm, Detail: shown(t.keyID)})
 	}
 	step := trace.Step{Finding: trace.UnknownKey, Key: t.algorithm, Detail: shown(t.keyID), Near: ids}
 	return refused(keyUnknown, step)
@@ -158,8 +163,13 @@ func (v *Verifier) noKeys(now time.Time) *verdict {
 		RetryAfter: max(time.Second, status.NextAt.Sub(now)),
 	}
 	step := trace.Step{Finding: trace.NoKeys, Key: "server.oauth.url", Detail: status.Error}
-	if !status.FetchedAt.IsZero() {
+	switch {
+	case !status.FetchedAt.IsZero():
 		step.At = status.FetchedAt
+	case status.Error == "":
+		step.Detail = "the first fetch has not ended"
 	}
-	return refused(refusal, step)
+	wrong := refused(refusal, step)
+	wrong.wantsKeys = true
+	return wrong
 }

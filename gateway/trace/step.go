@@ -80,6 +80,7 @@ const (
 	BadHeader     // the token's header asks for what is never done: Detail tells
 	BadAlgorithm  // the token is signed with an algorithm that is not accepted
 	NoKeys        // there is no set of keys to hold the signature against
+	OtherKey      // the token's key is not for the token's algorithm
 	UnknownKey    // none of the keys is the token's
 	BadSignature  // the signature does not hold
 	Expired       // the claim exp has passed

@@ -44,6 +44,8 @@ func (s *Step) mismatch() string {
 		return fmt.Sprintf("the token is signed with %q, which is none of the accepted %s; the issuer must sign with one of them, or server.oauth.algorithms must list it", s.Key, enumerate(s.Near)) + s.unlistable()
 	case UnknownKey:
 		return fmt.Sprintf("none of the issuer's keys is the token's, which is signed by %s with %s; the key set has %s; if the key is new, it is fetched within seconds; else the token is of another issuer, or server.oauth.url is the key set of another", keyOf(s.Detail), s.Key, keyIDs(s.Near))
+	case OtherKey:
+		return fmt.Sprintf("the issuer's %s is not for %s, with which the token is signed: somebody else made the token, or the key set names another type, curve or alg than the issuer signs with", keyOf(s.Detail), s.Key)
 	case BadSignature:
 		return fmt.Sprintf("the token's signature, by %s with %s, does not hold: the token was cut or changed on its way, or somebody else made it; the caller must send it as the issuer gave it; if no token holds, server.oauth.url is the key set of another issuer", keyOf(s.Detail), s.Key)
 	case OtherIssuer:

@@ -31,6 +31,7 @@ func TestTokenSentences(t *testing.T) {
 		{trace.Step{Finding: trace.NoKeys, At: at, Detail: "the answer is 500"}, []string{"fetched at 2026-01-02 02:04:05 UTC", "server.oauth.max_stale allows: the answer is 500", "server.oauth.poll_interval"}},
 		{trace.Step{Finding: trace.OtherIssuer}, []string{`"iss" is not server.oauth.expected_issuer; `}},
 		{trace.Step{Finding: trace.UnknownKey, Key: "RS256", Detail: "k9", Near: []string{"k1", ""}}, []string{`key "k9"`, `key "k1", a key without an id`, "server.oauth.url"}},
+		{trace.Step{Finding: trace.OtherKey, Key: "PS256", Detail: "k1"}, []string{`the issuer's key "k1" is not for PS256`}},
 		{trace.Step{Finding: trace.BadSignature, Key: "RS256", Detail: "k1"}, []string{`key "k1"`, "does not hold", "as the issuer gave it", "server.oauth.url"}},
 		{trace.Step{Finding: trace.Expired, At: at, Detail: "2h5m0s"}, []string{"expired at 2026-01-02 02:04:05 UTC, 2h5m0s ago", "new one"}},
 		{trace.Step{Finding: trace.TooEarly, Key: "nbf", At: at, Detail: "5m0s"}, []string{`"nbf"`, "by 5m0s", "server.oauth.clock_skew"}},

@@ -141,20 +141,26 @@ func (k *Keys) Current(now time.Time) *Set {
 // Missed tells that a token's key may be none of the set but a new one: its key id is unknown, or it has none and its
 // signature holds for no key. Never waits.
 //
-// The issuer is asked at most once in 10 s for this reason. What is asked within them is done when they are over. While
-// there was never a set, the fetches are due anyway and nothing is added.
+// The issuer is asked at most once in 10 s for this reason. What is asked within them is not kept: a stray token must not spend
+// the fetch that a real rotation needs afterwards, and the tokens of that one keep coming. While there was never a set, the
+// fetches are due anyway and nothing is added.
 //
-// The channel is closed when the fetch has ended that this has set off, or found running; nil where it set off none for now.
+// The channel is closed when the fetch has ended that this has set off, or found running; nil where it set off none.
 func (k *Keys) Missed() <-chan struct{} {
-	turn := k.turn.Load() // before telling: what is told now is done in this turn or later
-	select {
-	case k.missed <- struct{}{}:
-	default: // somebody has told already, or nobody fetches
-	}
+	turn := k.turn.Load()
 	if turn == nil {
 		return nil
 	}
+	k.mark()
 	return *turn
+}
+
+// mark leaves word that a key was missed.
+func (k *Keys) mark() {
+	select {
+	case k.missed <- struct{}{}:
+	default: // somebody has told already
+	}
 }
 
 // offer begins a turn, unless there is one.
@@ -196,6 +202,7 @@ func (k *Keys) run(ctx context.Context) {
 			if k.tryUnknown(ctx) {
 				failures = 0
 			}
+			k.forget() // whoever missed a key meanwhile has waited for this
 			k.release()
 		}
 	}
@@ -221,7 +228,6 @@ func (k *Keys) await(ctx context.Context, allowed time.Time) (unknown bool) {
 		return false
 	case <-pause.C:
 	}
-	// Until here whatever was asked for stayed in the channel, where it costs the next ones who ask nothing.
 	k.offer()
 	select {
 	case <-ctx.Done():
@@ -246,9 +252,7 @@ func (k *Keys) tryScheduled(ctx context.Context, failures *int) (open bool) {
 	if err == nil {
 		*failures = 0
 		k.take(set)
-		if first {
-			k.forget() // nobody can have missed a key of this set yet
-		}
+		k.forget()
 		k.release()
 		return true
 	}
@@ -257,7 +261,7 @@ func (k *Keys) tryScheduled(ctx context.Context, failures *int) (open bool) {
 	if !first {
 		pause = min(pause, k.poll)
 		if asked {
-			k.Missed() // this fetch would have done, had it been one
+			k.mark() // this fetch would have done, had it been one
 		}
 	}
 	k.fail(err, time.Now().Add(pause))

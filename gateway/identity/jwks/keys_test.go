@@ -146,15 +146,23 @@ func TestAnUnknownKeyIsFetchedAtOnceAndThenOnceInTenSeconds(t *testing.T) {
 			t.Errorf("asked at %v, within the ten seconds", got)
 		}
 		pass(seconds)
-		if got := issuer.times(); !slices.Equal(got, []time.Duration{11 * seconds}) || keys.Current(time.Now()) != second {
-			t.Errorf("asked at %v; what was asked for is forgotten", got)
+		keys.Missed()
+		synctest.Wait()
+		if got := issuer.times(); !slices.Equal(got, []time.Duration{11*seconds + seconds/2}) || keys.Current(time.Now()) != second {
+			t.Errorf("asked at %v; the first who asks after the ten seconds sets it off", got)
 		}
-		for range 60 {
+		for range 600 {
 			keys.Missed()
-			pass(seconds)
+			pass(seconds / 10)
 		}
-		if got := issuer.times(); len(got) != 6 || got[5]-got[0] != 50*seconds {
-			t.Errorf("under a flood, asked at %v", got)
+		got := issuer.times()
+		for i := range got[1:] {
+			if got[i+1]-got[i] < 10*seconds {
+				t.Errorf("under a flood, asked at %v", got)
+			}
+		}
+		if len(got) < 5 || len(got) > 6 {
+			t.Errorf("under a flood, asked %d times", len(got))
 		}
 	})
 }
@@ -184,35 +192,43 @@ func TestAFailedFetchForAnUnknownKeyLeavesThePollAlone(t *testing.T) {
 	})
 }
 
-func TestAPollThatFailsForgetsNoUnknownKey(t *testing.T) {
+// TestWhoMissedAKeyIsToldWhenAFetchHasEnded: the one that was set off, or is running; nobody is where none may start.
+func TestWhoMissedAKeyIsToldWhenAFetchHasEnded(t *testing.T) {
 	set := setOf(t, newKey(t, "a", "ES256"))
 	synctest.Test(t, func(t *testing.T) {
 		var told lines
-		answers := 0
 		issuer := newSource(func(ctx context.Context) (*jwks.Set, error) {
-			if answers++; answers == 2 || answers == 3 { // the one for an unknown key, and the poll after it
-				return fails(ctx)
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(2 * seconds):
+				return set, nil
 			}
-			return set, nil
 		})
-		keys, end := jwks.OpenWith(jwks.Settings{Poll: 100 * seconds}, told.logger(), issuer.fetch)
-		defer end()
+		keys, end := jwks.OpenWith(jwks.Settings{}, told.logger(), issuer.fetch)
+		if keys.Missed() != nil {
+			t.Error("before the first set, nothing is set off")
+		}
+		pass(3 * seconds)
+		first, began := keys.Missed(), time.Now()
+		pass(seconds)
+		second := keys.Missed()
+		<-first
+		<-second
+		if took := time.Since(began); took != 2*seconds {
+			t.Errorf("told after %v", took)
+		}
+		if keys.Missed() != nil {
+			t.Error("within ten seconds another is set off")
+		}
+		pass(20 * seconds)
+		if got := issuer.times(); len(got) != 2 {
+			t.Errorf("asked at %v: what was missed meanwhile must not spend the next fetch", got)
+		}
+		last := keys.Missed()
 		synctest.Wait()
-		due := keys.Status().NextAt
-		pass(time.Until(due) - 4*seconds)
-		keys.Missed()
-		synctest.Wait() // asked 4 s before the poll, in vain
-		keys.Missed()   // to be done 6 s after it
-		pass(4*seconds + seconds/2)
-		if got := issuer.times(); len(got) != 3 {
-			t.Fatalf("asked at %v", got)
-		}
-		issuer.say(fails)
-		pass(6 * seconds)
-		asked := issuer.times()
-		if want := issuer.start.Add(asked[len(asked)-1]); len(asked) != 3 || !want.Equal(due.Add(6*seconds)) {
-			t.Errorf("asked at %v; the poll was due at %v", asked, due.Sub(issuer.start))
-		}
+		end()
+		<-last
 	})
 }
 
