@@ -161,3 +161,18 @@ func (p *ClaimPath) parse(text string) *mistake {
 	*p = ClaimPath(text)
 	return nil
 }
+
+// isOfNoHost reports whether the host is written as an address that no issuer has: within a link, where the metadata services
+// of clouds are, of many hosts, or of none.
+func (u URL) isOfNoHost() bool {
+	parsed, err := url.Parse(string(u))
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(parsed.Hostname())
+	if err != nil {
+		return false
+	}
+	addr = addr.WithZone("").Unmap()
+	return addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified()
+}

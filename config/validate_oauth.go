@@ -32,6 +32,9 @@ func (r *reading) checkOAuth() {
 		r.fail(oauthURL, "is missing or empty, but without keys no token can be verified",
 			`write url = "https://auth.example.com/.well-known/jwks.json" in [`+oauth+`], which is where your issuer's keys are`)
 	}
+	if o.URL.isSafe() && o.URL.isOfNoHost() && r.sound(oauthURL) {
+		r.fail(oauthURL, r.show(oauthURL, string(o.URL))+" is link-local or no address of one host, and is never asked", "write the address of your issuer")
+	}
 	r.checkSafe(oauthURL, o.URL, "whoever is on the way could put keys of their own there")
 	r.checkExpected(oauth+".expected_issuer", o.ExpectedIssuer, "any token that one of the keys has signed would pass, whichever issuer it names",
 		`write expected_issuer = "https://auth.example.com" in [`+oauth+`], exactly as your tokens have it in their claim iss`)

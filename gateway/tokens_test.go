@@ -281,6 +281,23 @@ func TestAnEditDuringAnOutageKeepsTheKeys(t *testing.T) {
 	}
 }
 
+// TestALowerMaxStaleCostsNoCall makes the set that serves too old by an edit, while the issuer answers.
+func TestALowerMaxStaleCostsNoCall(t *testing.T) {
+	key := gatewaytest.NewKey(t, "k1", "ES256")
+	i := gatewaytest.StartIssuer(t, key)
+	r, desk := startAt(t, tokened(i))
+	r.awaitReady(t, 200)
+	token := i.Token(t, key, nil)
+	<-time.After(300 * time.Millisecond) // older than what comes
+	desk.save(tokened(i, `poll_interval = "100ms"`, `max_stale = "200ms"`))
+	if done := r.Reload(journal.CauseAdmin); done.Result != journal.ResultSuccess {
+		t.Fatal(done.Errors)
+	}
+	if a := r.do(t, bearer(token)); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 // TestWhatComesFromTheEnvironmentIsNotInATrace has an issuer and an audience that nobody may see.
 func TestWhatComesFromTheEnvironmentIsNotInATrace(t *testing.T) {
 	key := gatewaytest.NewKey(t, "k1", "ES256")

@@ -279,11 +279,11 @@ func hostileClaims() []hostile {
 	}
 	return []hostile{
 		exp(unusable, `"1795430400"`), exp(unusable, "null"), exp(unusable, "true"), exp(unusable, "[1795430400]"), exp(unusable, `{}`), exp(unusable, `"NaN"`),
-		exp(unusable, "-1"), exp(unusable, "-1e-5"), exp(unusable, "1e400"), exp(unusable, "1e999999999999999999999"), exp(unusable, "253402300800"),
+		exp(expired, "-1"), exp(expired, "-1e-5"), exp(expired, "-1795430400"), exp(unusable, "-1e13"), exp(unusable, "1e400"), exp(unusable, "1e999999999999999999999"), exp(unusable, "253402300800"),
 		exp(unusable, "253402300799.1"), exp(unusable, "NaN"), exp(unusable, "Infinity"), exp(unusable, "0x7fffffff"), exp(unusable, "01795430400"), exp(unusable, "+1795430400"),
 		exp(unusable, "9223372036854775808"), exp(unusable, "18446744073709551616000"),
 		exp(expired, "0"), exp(expired, "-0"), exp(expired, "0e999999999"), exp(expired, "1e-999999999"), exp(expired, "1"), exp(expired, "1795430400e-1"),
-		nbf(unusable, `"1"`), nbf(unusable, "null"), nbf(unusable, "1e400"), nbf(unusable, "-5"), nbf(unusable, "false"), nbf(early, "4102444799"), nbf(early, "2.5e11"),
+		nbf(unusable, `"1"`), nbf(unusable, "null"), nbf(unusable, "1e400"), nbf(unusable, "-1e400"), nbf(unusable, "false"), nbf(early, "4102444799"), nbf(early, "2.5e11"),
 		says(unusable, "no exp", map[string]any{"exp": nil}),
 		is(unusable, "exp in capital letters", `{"iss":"`+issuerURL+`","aud":"`+audience+`","EXP":4102444800}`),
 		says(expired, "expired a minute ago", map[string]any{"exp": noon.Unix() - 60}),

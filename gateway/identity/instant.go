@@ -10,14 +10,14 @@ import (
 const lastSecond = 253402300799
 
 // instant reads a NumericDate (RFC 7519, section 2) from a JSON number as it was written: seconds since 1970, with
-// fractions and exponents. It is exact down to a nanosecond; what is smaller is cut off. ok is false below 0 and after
-// the year 9999.
+// fractions and exponents, below 0 before 1970. It is exact down to a nanosecond; what is smaller is cut off. ok is false
+// beyond the year 9999, and as far before 1970.
 func instant(number string) (at time.Time, ok bool) {
 	digits, point, negative := decimal(number)
 	if digits == "" { // 0, and -0 too
 		return time.Unix(0, 0), true
 	}
-	if negative || point > len("253402300799") {
+	if point > len("253402300799") {
 		return time.Time{}, false
 	}
 	whole, fraction := split(digits, point)
@@ -28,6 +28,9 @@ func instant(number string) (at time.Time, ok bool) {
 	nanoseconds, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
 	if err != nil {
 		return time.Time{}, false
+	}
+	if negative {
+		return time.Unix(-seconds, -nanoseconds), true
 	}
 	return time.Unix(seconds, nanoseconds), true
 }

@@ -79,7 +79,7 @@ func register(claims *node) (r *registered, wrong string) {
 		}
 		at, ok := instant(n.text)
 		if !ok {
-			return nil, `the claim "` + date.name + `" is no date between the years 1970 and 9999`
+			return nil, `the claim "` + date.name + `" is no date of the years up to 9999`
 		}
 		*date.to = &jwt.NumericDate{Time: at}
 	}

@@ -3,6 +3,7 @@ package jwks
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -114,6 +115,8 @@ func check(answer *http.Response) error {
 func explain(ctx context.Context, err error, start time.Time) error {
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
+	var dated x509.CertificateInvalidError
+	var named x509.HostnameError
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
 	switch {
@@ -131,6 +134,10 @@ func explain(ctx context.Context, err error, start time.Time) error {
 		return errors.New("the host's name could not be looked up")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return errors.New("the connection was refused")
+	case errors.As(err, &dated) && dated.Reason == x509.Expired:
+		return errors.New("the certificate has expired, or is not valid yet")
+	case errors.As(err, &named):
+		return errors.New("the certificate is for another host")
 	case errors.As(err, &certificate):
 		return errors.New("the certificate is not trusted")
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):

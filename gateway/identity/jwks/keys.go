@@ -106,7 +106,19 @@ func (k *Keys) inherit(s *state) {
 	inherited := *s
 	inherited.NextAt = time.Now()
 	k.now.Store(&inherited)
-	close(k.loaded)
+	k.offer() // the first fetch is on its way, and may bring what is missed
+	if k.Current(time.Now()) != nil {
+		k.nowLoaded()
+	}
+}
+
+// nowLoaded tells that there is a set, once.
+func (k *Keys) nowLoaded() {
+	select {
+	case <-k.loaded:
+	default:
+		close(k.loaded)
+	}
 }
 
 // Fixed are keys that are never fetched and never too old.
@@ -178,7 +190,7 @@ func (k *Keys) release() {
 	}
 }
 
-// Loaded is closed once there was a set.
+// Loaded is closed once there was a set that was not too old.
 func (k *Keys) Loaded() <-chan struct{} { return k.loaded }
 
 // Status may be asked at any time.
@@ -310,9 +322,7 @@ func (k *Keys) take(set *Set) {
 	// Gateways that were started together should not ask together: 95 to 105 % of the interval.
 	pause := time.Duration(float64(k.poll) * (0.95 + 0.1*rand.Float64()))
 	k.now.Store(&state{Status: Status{Count: len(set.ids), FetchedAt: now, NextAt: now.Add(pause)}, set: set})
-	if last == nil {
-		close(k.loaded)
-	}
+	k.nowLoaded()
 }
 
 // fail notes why a fetch brought nothing. The last good set stays.
