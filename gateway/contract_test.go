@@ -117,6 +117,9 @@ func TestProviderFailures(t *testing.T) {
 				if tt.status == 429 && a.header.Get("Retry-After") == "" {
 					t.Error("the provider's Retry-After is lost")
 				}
+				if tt.status == 401 && (a.header.Get("WWW-Authenticate") != "Bearer" || a.header.Get("Cache-Control") != "no-store") {
+					t.Errorf("a 401 has the headers %v", a.header)
+				}
 				if tr := g.trace(t, a); tr.Outcome != trace.Failure || tr.Reason != trace.ProviderError || tr.Provider != "demo" {
 					t.Errorf("trace: %s %s %s", tr.Outcome, tr.Reason, tr.Provider)
 				}

@@ -140,6 +140,15 @@ func TestAnExplanationAsksTheIssuerOnceAtMost(t *testing.T) {
 			t.Errorf("%s: %d fetches", tt.name, n)
 		}
 	}
+	before := i.Fetches()
+	for _, refused := range []call{chat(hello), bearer("a.b"), bearer("eyJhbGciOiJub25lIn0.e30.")} {
+		if tr, err := gateway.Explain(t.Context(), plan, described(refused, "")); err != nil || tr.Status != http.StatusUnauthorized {
+			t.Errorf("%v, %+v", err, tr)
+		}
+	}
+	if n := i.Fetches() - before; n != 0 {
+		t.Errorf("%d fetches for what is refused whatever the keys are", n)
+	}
 	question := good
 	question.KeySet = []byte(`{"keys":[]}`)
 	if tr, err := gateway.Explain(t.Context(), plan, question); err == nil {
