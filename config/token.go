@@ -78,6 +78,21 @@ func (u URL) isSafe() bool {
 	return err == nil && (parsed.Scheme == "https" || Address{host: strings.ToLower(parsed.Hostname())}.IsLoopback())
 }
 
+// isOfNoHost reports whether the host is written as an address that no issuer has: within a link, where the metadata services
+// of clouds are, of many hosts, or of none.
+func (u URL) isOfNoHost() bool {
+	parsed, err := url.Parse(string(u))
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(parsed.Hostname())
+	if err != nil {
+		return false
+	}
+	addr = addr.WithZone("").Unmap()
+	return addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified()
+}
+
 // hasUserinfo reports whether u says a user, or a password.
 func (u URL) hasUserinfo() bool {
 	parsed, err := url.Parse(string(u))
@@ -160,19 +175,4 @@ func (p *ClaimPath) parse(text string) *mistake {
 	}
 	*p = ClaimPath(text)
 	return nil
-}
-
-// isOfNoHost reports whether the host is written as an address that no issuer has: within a link, where the metadata services
-// of clouds are, of many hosts, or of none.
-func (u URL) isOfNoHost() bool {
-	parsed, err := url.Parse(string(u))
-	if err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(parsed.Hostname())
-	if err != nil {
-		return false
-	}
-	addr = addr.WithZone("").Unmap()
-	return addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified()
 }

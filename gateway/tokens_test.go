@@ -16,22 +16,15 @@ import (
 
 // tokened is a configuration whose callers are known by the tokens of an issuer. More lines go into [server.oauth].
 func tokened(i *gatewaytest.Issuer, oauth ...string) string {
-	return fmt.Sprintf(`
+	return `
 [server]
 listen_address = "127.0.0.1:0"
-[server.oauth]
-url = %q
-expected_issuer = %q
-expected_audience = %q
-%s
-[server.client_identification]
-client_id.jwt_claim = "sub"
-group_id.jwt_claim = "plan"
+` + i.Config(oauth...) + `
 [server.client_identification.validation]
 group_values = ["free", "pro"]
 [llm.providers.demo]
 type = "demo"
-`, i.SetURL(), i.URL, gatewaytest.Audience, strings.Join(oauth, "\n"))
+`
 }
 
 // awaitReady waits until /ready says status.
@@ -278,6 +271,27 @@ func TestAnEditDuringAnOutageKeepsTheKeys(t *testing.T) {
 		if a := r.do(t, bearer(i.Token(t, key, nil))); a.status != 200 {
 			t.Errorf("with %q: %d %s", edit, a.status, a.body)
 		}
+	}
+}
+
+// TestASetThatIsTooOldIsToldAndFetched has nobody call for longer than the set may serve: the operator is told, and the
+// first caller has it fetched anew.
+func TestASetThatIsTooOldIsToldAndFetched(t *testing.T) {
+	key := gatewaytest.NewKey(t, "k1", "ES256")
+	i := gatewaytest.StartIssuer(t, key)
+	r := start(t, tokened(i, `max_stale = "200ms"`))
+	r.awaitReady(t, 200)
+	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(10 * time.Millisecond) {
+		says := r.Status().Keys
+		if strings.Contains(says, "older than max_stale; every token is answered 503") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("status says %q", says)
+		}
+	}
+	if a := r.do(t, bearer(i.Token(t, key, nil))); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 }
 

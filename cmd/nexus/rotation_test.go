@@ -18,23 +18,13 @@ import (
 
 // tokened is a configuration whose callers are known by the tokens of an issuer. More lines go into [server.oauth].
 func tokened(i *gatewaytest.Issuer, oauth ...string) string {
-	return fmt.Sprintf(`
-[server.oauth]
-url = %q
-expected_issuer = %q
-expected_audience = %q
-%s
-
-[server.client_identification]
-client_id.jwt_claim = "sub"
-group_id.jwt_claim = "plan"
-
+	return i.Config(oauth...) + `
 [server.client_identification.validation]
 group_values = ["free", "pro", "enterprise"]
 
 [llm.providers.demo]
 type = "demo"
-`, i.SetURL(), i.URL, gatewaytest.Audience, strings.Join(oauth, "\n"))
+`
 }
 
 const (

@@ -157,6 +157,7 @@ func TestTheIssuerRefusesWhatItCannotDo(t *testing.T) {
 		{[]string{"--ttl", "100000h"}, "--ttl"},
 		{[]string{"--claim", "sub", "--group", "pro"}, "sub"},
 		{[]string{"--group", "pro,,free"}, "text"},
+		{[]string{"--group", ""}, "--group is empty"},
 		{[]string{"--subject", "a\nb"}, "text"},
 		{[]string{"--port", "70000"}, "70000"},
 		{[]string{"pro"}, "pro"},
@@ -278,6 +279,21 @@ func TestExplainRefusesABadQuestion(t *testing.T) {
 				t.Errorf("exit code %d: %s%s", code, out, errs)
 			}
 		})
+	}
+}
+
+// TestAnExplanationEndsThoughTheIssuerHangs asks an issuer that never answers.
+func TestAnExplanationEndsThoughTheIssuerHangs(t *testing.T) {
+	key := gatewaytest.NewKey(t, "k", "ES256")
+	i := gatewaytest.StartIssuer(t, key)
+	i.Answer(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	began := time.Now()
+	code, out, _ := nexus(t, "explain", "-c", file(t, tokened(i)), "--token", i.Token(t, key, nil))
+	if code != 1 || !strings.Contains(out, "keys_unavailable") || !strings.Contains(out, "no answer within") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if took := time.Since(began); took > 5*time.Second+50*stall {
+		t.Errorf("it took %v", took)
 	}
 }
 

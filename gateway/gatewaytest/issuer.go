@@ -1,9 +1,11 @@
 package gatewaytest
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,6 +44,21 @@ func StartIssuer(t testing.TB, keys ...*Key) *Issuer {
 
 // SetURL is where the key set is found.
 func (i *Issuer) SetURL() string { return i.URL + "/.well-known/jwks.json" }
+
+// Config is what a nexus.toml says to know callers by this issuer's tokens: the claim sub for who they are, plan for their
+// group. More lines go into [server.oauth].
+func (i *Issuer) Config(oauth ...string) string {
+	return fmt.Sprintf(`
+[server.oauth]
+url = %q
+expected_issuer = %q
+expected_audience = %q
+%s
+[server.client_identification]
+client_id.jwt_claim = "sub"
+group_id.jwt_claim = "plan"
+`, i.SetURL(), i.URL, Audience, strings.Join(oauth, "\n"))
+}
 
 // Publish has the issuer answer with the set of these keys from now on.
 func (i *Issuer) Publish(t testing.TB, keys ...*Key) {

@@ -154,3 +154,13 @@ func TestAnIssuerThatHangsHoldsNobodyUp(t *testing.T) {
 		}
 	}
 }
+
+// TestAKeyOfAnotherAlgorithmIsToldAsThat: the key set has the id that the token names, for something else.
+func TestAKeyOfAnotherAlgorithmIsToldAsThat(t *testing.T) {
+	v := newVerifier(t)
+	id := keyring()["RS256"].ID
+	token := signWith(keyring()["PS256"], `{"alg":"PS256","kid":"`+id+`"}`, payload(nil))
+	if _, refusal, step := authenticate(t, v, bearing(token), noon); refusal.Reason != trace.TokenKeyUnknown || step.Finding != trace.OtherKey || step.Detail != id {
+		t.Errorf("refused for %s: %s", refusal.Reason, step.Sentence())
+	}
+}

@@ -51,7 +51,7 @@ func (v *verdict) tell(tr *trace.Trace) *trace.Step {
 	return step
 }
 
-// keepFor has a verdict stand for that long. One that is cheap to find again is not kept at all: it would only take room.
+// keepFor has a verdict stand for that long. Without it a verdict is found anew each time.
 func (v *verdict) keepFor(d time.Duration, now time.Time) *verdict {
 	v.until = now.Add(d)
 	return v

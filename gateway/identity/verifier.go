@@ -121,7 +121,7 @@ func (v *Verifier) again(compact string, set *jwks.Set, now time.Time, found *ve
 }
 
 // hold holds the signature against the keys. A token whose key is not there may be the first sign of a rotation, and so
-// may one that names no key and fits none.
+// may one that names no key and fits none: both want newer keys.
 func (v *Verifier) hold(t *token, set *jwks.Set, now time.Time) (keyID string, wrong *verdict) {
 	if len(t.keyID) > maxKeyID {
 		return "", v.unknownKey(t, set)
@@ -142,16 +142,15 @@ func (v *Verifier) hold(t *token, set *jwks.Set, now time.Time) (keyID string, w
 
 // unknownKey refuses a token, and tells which keys there are instead of its own.
 func (v *Verifier) unknownKey(t *token, set *jwks.Set) *verdict {
-	var ids []string
-	for _, id := range set.IDs() {
-		if len(ids) < maxNames {
-			ids = append(ids, shown(id))
-		}
+	step := trace.Step{Finding: trace.UnknownKey, Key: t.algorithm, Detail: shown(t.keyID)}
+	ids := set.IDs()
+	if t.keyID != "" && slices.Contains(ids, t.keyID) {
+		step.Finding = trace.OtherKey
+		return refused(keyUnknown, step)
 	}
-	if t.keyID != "" && slices.Contains(set.IDs(), t.keyID) {
-		return refused(keyUnknown, trace.Step{Finding: trace.OtherKey, Key: t.algorithm, Detail: shown(t.keyID)})
+	for _, id := range ids[:min(len(ids), maxNames)] {
+		step.Near = append(step.Near, shown(id))
 	}
-	step := trace.Step{Finding: trace.UnknownKey, Key: t.algorithm, Detail: shown(t.keyID), Near: ids}
 	return refused(keyUnknown, step)
 }
 

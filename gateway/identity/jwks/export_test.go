@@ -38,3 +38,6 @@ func Equal(a, b *Set) bool { return a.equal(b) }
 func OpenFromWith(others *Keys, settings Settings, logger *slog.Logger, fetch func(context.Context) (*Set, error)) (*Keys, func()) {
 	return open(others, settings, logger, fetch)
 }
+
+// Words are what the error of a fetch is told in.
+func Words(err error) string { return explain(context.Background(), err, time.Now()).Error() }

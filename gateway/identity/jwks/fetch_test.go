@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -282,6 +285,19 @@ func TestTheErrorsOfAFetchAreShortSentences(t *testing.T) {
 		_, err := jwks.Fetch(t.Context(), url)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), canary) || errors.Unwrap(err) != nil {
 			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
+func TestCertificatesAreToldApart(t *testing.T) {
+	for want, err := range map[string]error{
+		"the certificate has expired, or is not valid yet": x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: x509.Expired},
+		"the certificate is for another host":              x509.HostnameError{Certificate: &x509.Certificate{}, Host: canary},
+		"the certificate is not trusted":                   x509.UnknownAuthorityError{},
+	} {
+		wrapped := &url.Error{Op: "Get", URL: canary, Err: &tls.CertificateVerificationError{Err: err}}
+		if got := jwks.Words(wrapped); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

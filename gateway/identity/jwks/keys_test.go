@@ -232,6 +232,48 @@ func TestWhoMissedAKeyIsToldWhenAFetchHasEnded(t *testing.T) {
 	})
 }
 
+// TestKeysOfTheSamePlaceBeginWithWhatIsThere: with its age, so that one that is too old by the new rules does not serve, and
+// whoever misses a key meanwhile waits for the fetch that is on its way.
+func TestKeysOfTheSamePlaceBeginWithWhatIsThere(t *testing.T) {
+	first, second := setOf(t, newKey(t, "a", "ES256")), setOf(t, newKey(t, "b", "ES256"))
+	for name, tt := range map[string]struct {
+		maxStale time.Duration
+		serves   *jwks.Set
+	}{"young enough": {100 * seconds, first}, "too old": {10 * seconds, nil}} {
+		synctest.Test(t, func(t *testing.T) {
+			var told lines
+			old, endOld := jwks.OpenWith(jwks.Settings{}, told.logger(), newSource(gives(first)).fetch)
+			defer endOld()
+			pass(30 * seconds)
+			issuer := newSource(func(context.Context) (*jwks.Set, error) {
+				<-time.After(2 * seconds)
+				return second, nil
+			})
+			keys, end := jwks.OpenFromWith(old, jwks.Settings{MaxStale: tt.maxStale}, told.logger(), issuer.fetch)
+			defer end()
+			if got := keys.Current(time.Now()); got != tt.serves {
+				t.Errorf("%s: %p serves at first, want %p", name, got, tt.serves)
+			}
+			select {
+			case <-keys.Loaded():
+				if tt.serves == nil {
+					t.Errorf("%s: loaded", name)
+				}
+			default:
+				if tt.serves != nil {
+					t.Errorf("%s: not loaded", name)
+				}
+			}
+			began := time.Now()
+			<-keys.Missed()
+			if took := time.Since(began); took != 2*seconds || keys.Current(time.Now()) != second {
+				t.Errorf("%s: told after %v", name, took)
+			}
+			<-keys.Loaded()
+		})
+	}
+}
+
 func TestAnEqualSetKeepsTheOneThatServes(t *testing.T) {
 	a, b := newKey(t, "a", "ES256"), newKey(t, "b", "RS256")
 	synctest.Test(t, func(t *testing.T) {
