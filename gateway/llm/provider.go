@@ -36,6 +36,7 @@ type Error struct {
 	Status     int    // the provider's HTTP status
 	Message    string // the provider's words
 	Code       string // the provider's own code; empty: it gave none
+	Param      string // the parameter that the provider names; empty: none
 	RetryAfter time.Duration
 }
 
@@ -51,3 +52,30 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("%s is not supported: %s", e.Param, e.Why)
 }
+
+// UnreachableError is a provider that could not be asked: there was no connection, or it ended before the answer began.
+type UnreachableError struct {
+	Why string // "connection refused"; names no address
+}
+
+func (e *UnreachableError) Error() string { return "the provider could not be reached: " + e.Why }
+
+// TimeoutError is a provider that stayed silent for too long.
+type TimeoutError struct {
+	Key    string // the setting that bounds it: "response_timeout", "idle_timeout"; empty: none does
+	Waited time.Duration
+}
+
+func (e *TimeoutError) Error() string {
+	if e.Key == "" {
+		return fmt.Sprintf("the provider was silent for %s", e.Waited)
+	}
+	return fmt.Sprintf("the provider was silent for %s (%s)", e.Waited, e.Key)
+}
+
+// BrokenError is an answer that is of no use: cut off, or not what the endpoint answers with.
+type BrokenError struct {
+	Why string // "the answer was cut off"; repeats nothing of the answer
+}
+
+func (e *BrokenError) Error() string { return "the provider's answer cannot be used: " + e.Why }

@@ -15,10 +15,34 @@ import (
 // reference does with jsontext what Scan does. Its verdict on nesting is left to the caller: too deep is true
 // where Scan must refuse what jsontext takes.
 func reference(body []byte) (doc jsonscan.Document, tooDeep bool, err error) {
+	outer := map[string]jsonscan.Span{}
+	tooDeep, err = outermost(body, outer)
+	if err != nil {
+		return doc, tooDeep, err
+	}
+	doc = jsonscan.Document{
+		Model: outer["model"], Messages: outer["messages"], Input: outer["input"], Prompt: outer["prompt"],
+		Stream: outer["stream"], StreamFormat: outer["stream_format"], StreamOptions: outer["stream_options"],
+		PreviousResponseID: outer["previous_response_id"], Conversation: outer["conversation"], Background: outer["background"],
+	}
+	if options := doc.StreamOptions; options.Kind == jsonscan.Object {
+		inner := map[string]jsonscan.Span{}
+		if _, err := outermost(options.Of(body), inner); err != nil {
+			return doc, tooDeep, err
+		}
+		if v, ok := inner["include_usage"]; ok {
+			doc.IncludeUsage = jsonscan.Span{Start: options.Start + v.Start, End: options.Start + v.End, Kind: v.Kind}
+		}
+	}
+	return doc, tooDeep, nil
+}
+
+// outermost finds with jsontext the members of an object.
+func outermost(body []byte, members map[string]jsonscan.Span) (tooDeep bool, err error) {
 	d := jsontext.NewDecoder(bytes.NewReader(body),
 		jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false))
 	if d.PeekKind() != '{' {
-		return doc, false, errors.New("no object")
+		return false, errors.New("no object")
 	}
 	var name string
 	start := 0
@@ -26,16 +50,16 @@ func reference(body []byte) (doc jsonscan.Document, tooDeep bool, err error) {
 		token, err := d.ReadToken()
 		if err != nil {
 			if errors.Is(err, io.EOF) && d.StackDepth() == 0 {
-				return doc, tooDeep, nil
+				return tooDeep, nil
 			}
-			return doc, tooDeep, err
+			return tooDeep, err
 		}
 		if d.StackDepth() > jsonscan.MaxDepth {
 			tooDeep = true
 		}
 		if d.StackDepth() == 0 && d.InputOffset() < int64(len(body)) {
 			if rest := strings.Trim(string(body[d.InputOffset():]), " \t\r\n"); rest != "" {
-				return doc, tooDeep, errors.New("more than one value")
+				return tooDeep, errors.New("more than one value")
 			}
 		}
 		kind := token.Kind()
@@ -52,13 +76,13 @@ func reference(body []byte) (doc jsonscan.Document, tooDeep bool, err error) {
 		case n%2 == 1 && !closing && d.StackDepth() == 1:
 			name = token.String()
 		case closing && d.StackDepth() == 1:
-			note(&doc, name, start, end, body)
+			members[name] = spanOf(body, start, end)
 		case kind == '{' || kind == '[':
 			start = end - 1
 		default:
 			// jsontext gives the end of a scalar; its beginning is after the colon and the space.
 			start = end - scalarLength(body[:end], kind)
-			note(&doc, name, start, end, body)
+			members[name] = spanOf(body, start, end)
 		}
 	}
 }
@@ -83,7 +107,8 @@ func scalarLength(b []byte, kind jsontext.Kind) int {
 	}
 }
 
-func note(doc *jsonscan.Document, name string, start, end int, body []byte) {
+// spanOf is the span of the value from start to end.
+func spanOf(body []byte, start, end int) jsonscan.Span {
 	kinds := map[byte]jsonscan.Kind{
 		'n': jsonscan.Null, 't': jsonscan.Bool, 'f': jsonscan.Bool,
 		'"': jsonscan.String, '[': jsonscan.Array, '{': jsonscan.Object,
@@ -92,17 +117,7 @@ func note(doc *jsonscan.Document, name string, start, end int, body []byte) {
 	if !ok {
 		kind = jsonscan.Number
 	}
-	span := jsonscan.Span{Start: start, End: end, Kind: kind}
-	switch name {
-	case "model":
-		doc.Model = span
-	case "stream":
-		doc.Stream = span
-	case "stream_options":
-		doc.StreamOptions = span
-	case "messages":
-		doc.Messages = span
-	}
+	return jsonscan.Span{Start: start, End: end, Kind: kind}
 }
 
 // FuzzScan holds the law of this package: it takes what jsontext takes, finds what jsontext finds, and
@@ -113,6 +128,9 @@ func FuzzScan(f *testing.F) {
 	}
 	for _, body := range []string{
 		``, `{}`, ` { } `, `{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"x"}]}`,
+		`{"stream_options":{"include_usage":null,"x":{"include_usage":1}},"input":[],"prompt":"","background":true,"conversation":{}}`,
+		`{"stream_options":[{"include_usage":true}],"x":{"include_usage":true},"stream_format":"sse","previous_response_id":"r"}`,
+		`{"stream_options":{"include_us\u0061ge" : false },"y":{"stream_options":{"include_usage":true}}}`,
 		`{"model":1.5e-3,"messages":null,"stream":false}`, `{"mod\u0065l":"\ud83d\ude00\\\"","x":[1,[2,{"model":3}]]}`,
 		`{"a":1,"\u0061":2}`, `{"a":{"b":1,"b":2}}`, `{"a":01}`, `{"a":-}`, `{"a":1.}`, `{"a":1e}`, `{"a":"\ud800"}`, `{"a":"\ud800\u0041"}`,
 		"{\"a\":\"\xff\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":\"\x1f\"}", "{\"\x7f\":\"\u2028\"}", `{"a":tru}`, `{"a":[}`, `{}{}`, `{} x`, `[]`,

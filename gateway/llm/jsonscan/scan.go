@@ -1,10 +1,11 @@
 // Package jsonscan looks at the JSON body of a request once, before anything else does: is it JSON that
-// every parser reads the same way, and where are the few members that a gateway needs?
+// every parser reads the same way, and where are the few members that a gateway needs? And it walks over the
+// answers of providers, which are handed on as they came and need be JSON alone.
 //
 // One pass by hand over the bytes checks the grammar of RFC 8259, that all text is UTF-8 (in escapes, too:
 // half a surrogate pair is no text), that arrays and objects are nested at most [MaxDepth] deep, that no
 // object has the same name twice however it is spelled, and that one value is all there is. On the way it
-// notes the spans of four members of the outermost object. Strings, of which a prompt is made, are passed
+// notes the spans of a few members of the outermost object. Strings, of which a prompt is made, are passed
 // eight bytes at a time. The time is linear in the body's length whatever it holds.
 //
 // The package decodes nothing, knows no field's meaning and keeps no reference to the body. Its errors
@@ -50,7 +51,12 @@ func (s Span) Of(body []byte) []byte { return body[s.Start:s.End] }
 
 // Document is where the outermost object has the members that the gateway looks at.
 type Document struct {
-	Model, Stream, StreamOptions, Messages Span
+	Model, Messages, Input, Prompt Span
+	Stream, StreamFormat           Span
+	StreamOptions                  Span
+	IncludeUsage                   Span // within StreamOptions
+
+	PreviousResponseID, Conversation, Background Span
 }
 
 // Error is a body that is refused. Its text may go to the caller.
@@ -92,8 +98,9 @@ func Scan(body []byte) (Document, error) {
 // scanner is one pass over a body. Its methods take the offset at which something begins and give the offset
 // after it.
 type scanner struct {
-	body []byte
-	doc  Document
+	body    []byte
+	doc     Document
+	options bool // the members of stream_options are being passed
 }
 
 func (s *scanner) value(i, depth int) (int, Kind, *Error) {
@@ -175,10 +182,17 @@ func (s *scanner) member(i, depth int, seen *names) (int, *Error) {
 	if s.body[i] != ':' {
 		return i, &Error{Offset: i, What: "a colon was expected after a name"}
 	}
+	if depth == 1 {
+		s.options = string(name) == "stream_options"
+	}
 	start := s.space(i + 1)
 	end, kind, err := s.value(start, depth+1)
-	if err == nil && depth == 1 {
+	switch {
+	case err != nil || depth > 2:
+	case depth == 1:
 		s.note(name, Span{Start: start, End: end, Kind: kind})
+	case s.options && string(name) == "include_usage":
+		s.doc.IncludeUsage = Span{Start: start, End: end, Kind: kind}
 	}
 	return end, err
 }
@@ -226,8 +240,20 @@ func (s *scanner) note(name []byte, span Span) {
 		s.doc.Stream = span
 	case "stream_options":
 		s.doc.StreamOptions = span
+	case "stream_format":
+		s.doc.StreamFormat = span
 	case "messages":
 		s.doc.Messages = span
+	case "input":
+		s.doc.Input = span
+	case "prompt":
+		s.doc.Prompt = span
+	case "previous_response_id":
+		s.doc.PreviousResponseID = span
+	case "conversation":
+		s.doc.Conversation = span
+	case "background":
+		s.doc.Background = span
 	}
 }
 

@@ -126,11 +126,15 @@ func hex4(b []byte) (r rune, ok bool) {
 }
 
 // unescape gives what the checked content of a string stands for, in new memory.
-func unescape(b []byte) []byte {
-	text := make([]byte, 0, len(b))
-	for i := 0; i < len(b); {
+func unescape(b []byte) []byte { return appendText(make([]byte, 0, len(b)), b, len(b)) }
+
+// appendText appends to dst what the content of a string stands for, up to the first character with which that is
+// limit bytes or more. Half a surrogate pair, which a [Scan] does not let pass, becomes U+FFFD.
+func appendText(dst, b []byte, limit int) []byte {
+	began := len(dst)
+	for i := 0; i < len(b) && len(dst)-began < limit; {
 		if b[i] != '\\' {
-			text = append(text, b[i])
+			dst = append(dst, b[i])
 			i++
 			continue
 		}
@@ -151,16 +155,20 @@ func unescape(b []byte) []byte {
 			r, _ := hex4(b[i:])
 			i += 4
 			if utf16.IsSurrogate(r) {
-				low, _ := hex4(b[i+2:])
-				r = utf16.DecodeRune(r, low)
-				i += 6
+				low := rune(-1)
+				if i+2 <= len(b) && b[i] == '\\' && b[i+1] == 'u' {
+					low, _ = hex4(b[i+2:])
+				}
+				if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+					i += 6
+				}
 			}
-			text = utf8.AppendRune(text, r)
+			dst = utf8.AppendRune(dst, r)
 			continue
 		}
-		text = append(text, c)
+		dst = append(dst, c)
 	}
-	return text
+	return dst
 }
 
 // invalidAt is the offset of the first byte of b that is not part of a character.

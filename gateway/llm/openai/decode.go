@@ -27,28 +27,15 @@ const (
 // Decode reads the body of a chat completion. See [llm.Dialect] for its errors.
 func (Dialect) Decode(body []byte) (*llm.Request, error) {
 	if _, err := jsonscan.Scan(body); err != nil {
-		const unreadable = "the request body cannot be read as JSON: "
-		invalid := &llm.InvalidError{What: unreadable + err.Error(), Offset: -1}
-		if e, ok := errors.AsType[*jsonscan.Error](err); ok {
-			invalid.Kept, invalid.Offset = unreadable+e.Plain(), e.Offset
-		}
-		return nil, invalid
+		return nil, unreadable(err)
 	}
-	var w wireRequest
-	// The scan has found no name twice; looking again would cost as much as the decoding.
-	if err := json.Unmarshal(body, &w, jsontext.AllowDuplicateNames(true)); err != nil {
-		return nil, mistyped(err)
-	}
-	return w.request()
+	return new(Envelope).Decode(body)
 }
 
 // request checks what the types cannot say, and builds the neutral request.
 func (w *wireRequest) request() (*llm.Request, error) {
-	if w.Model == "" {
-		return nil, wrong("model", "must be a non-empty string")
-	}
-	if len(w.Model) > maxModel {
-		return nil, wrong("model", "must be at most %d bytes long", maxModel)
+	if err := checkModel(w.Model); err != nil {
+		return nil, err
 	}
 	r := &llm.Request{
 		Model:             w.Model,

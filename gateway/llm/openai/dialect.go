@@ -1,11 +1,17 @@
-// Package openai is the dialect of OpenAI's chat completions, as callers speak it.
+// Package openai is OpenAI's wire format: the dialect of its chat completions, as callers speak it, and the passage
+// of requests and answers between callers and providers who both speak it.
 //
 // A request goes three ways through Decode: [jsonscan.Scan] makes sure that it is JSON which reads the same
 // to everybody, the wire types take it apart, and functions named after its parts check them and build the
 // [llm.Request]. Fields that are not known here are passed over. The answers are appended by hand to the
 // caller's buffer, since one is written for every word of a stream: no reflection, no allocation.
 //
-// The package knows no provider, no HTTP and no clock. Its errors name fields, never what is in them.
+// On the passage nothing is taken apart. [Look] finds in a request what a gateway needs, [Envelope.Outgoing] changes the
+// model's name in it and no other byte; [Rewrite] and [Tap] do the same on the way back, to a whole answer and to the
+// events of a stream, and note in passing what the answer cost and whether it is complete.
+//
+// The package asks no provider and writes no answer. Its errors name fields, never what is in them, but for the words of
+// a provider's own error.
 package openai
 
 import (
