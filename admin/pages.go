@@ -155,6 +155,8 @@ func (v *visit) address() (address, bool) {
 		return address{get: v.rejections}, true
 	case "/traces":
 		return address{get: v.traces}, true
+	case "/providers":
+		return address{get: v.providers}, true
 	case "/config":
 		return address{get: v.config, post: v.reloadNow}, true
 	case "/api/status":
@@ -165,6 +167,8 @@ func (v *visit) address() (address, bool) {
 		return address{get: v.apiRejections}, true
 	case "/api/traces":
 		return address{get: v.apiTraces}, true
+	case "/api/providers":
+		return address{get: v.apiProviders}, true
 	case "/api/config":
 		return address{get: v.apiConfig}, true
 	case "/api/reloads":

@@ -59,7 +59,7 @@ func sourceView(s config.Source) *web.Source {
 	return &web.Source{Source: "http_header", Name: string(s.HTTPHeader)}
 }
 
-// warningViews are those of the running file, and that its changes are noticed late.
+// warningViews are those of the running file, the providers that cannot be reached, and that changes are noticed late.
 func warningViews(s gateway.Status) []web.Warning {
 	problems := s.Config.Warnings()
 	warnings := make([]web.Warning, 0, len(problems)+2)
@@ -74,6 +74,7 @@ func warningViews(s gateway.Status) []web.Warning {
 		const key = "server.oauth.url"
 		warnings = append(warnings, web.Warning{Key: present(key), Line: line(s.Config.Line(key)), Text: s.Keys})
 	}
+	warnings = append(warnings, providerWarnings(s)...)
 	if s.Watching != "" {
 		warnings = append(warnings, web.Warning{Text: s.Watching})
 	}

@@ -62,6 +62,8 @@ func (d *decoder) value(key string, raw any, into reflect.Value) {
 		if tree, ok := d.tree(key, raw, t); ok {
 			d.table(key, tree, into, "")
 		}
+	case isArray(t):
+		d.rows(key, raw, into)
 	case t.Kind() == reflect.Slice:
 		d.list(key, raw, into)
 	default:
@@ -118,9 +120,41 @@ func (d *decoder) tree(key string, raw any, t reflect.Type) (map[string]any, boo
 	case kindOf(raw) == kindTables:
 		d.fail(key, what, fmt.Sprintf("write [%s] once, in single brackets", key))
 	default:
-		d.fail(key, what, fmt.Sprintf("write [%s] and its keys below it: %s", key, strings.Join(namesOf(fieldsOf(t)), ", ")))
+		d.fail(key, what, belowIt(key, t))
 	}
 	return nil, false
+}
+
+// belowIt tells to write a table of type t.
+func belowIt(key string, t reflect.Type) string {
+	return fmt.Sprintf("write %s and its keys below it: %s", bracketed(key), strings.Join(namesOf(fieldsOf(t)), ", "))
+}
+
+// rows decodes an array of tables: [[key]] above each of them, or inline tables in a list.
+func (d *decoder) rows(key string, raw any, into reflect.Value) {
+	var items []any
+	row := into.Type().Elem()
+	switch raw := raw.(type) {
+	case []any:
+		items = raw
+	case []map[string]any:
+		for _, tree := range raw {
+			items = append(items, tree)
+		}
+	case map[string]any:
+		d.fail(key, "is a table, not "+kindTables, fmt.Sprintf("write [[%s]], in double brackets, above each entry", key))
+		return
+	default:
+		d.fail(key, fmt.Sprintf("is %s, not %s", kindOf(raw), kindTables), belowIt(element(key, 0), row))
+		return
+	}
+	out := reflect.MakeSlice(into.Type(), len(items), len(items))
+	for i, item := range items {
+		if tree, ok := d.tree(element(key, i), item, row); ok {
+			d.table(element(key, i), tree, out.Index(i), "")
+		}
+	}
+	into.Set(out)
 }
 
 // text is raw as a string with its placeholders replaced, or a problem.
@@ -223,7 +257,7 @@ func (d *decoder) plain(key string, raw any, into reflect.Value) {
 func (d *decoder) wrongType(key string, raw any, want, example string) {
 	name, in := key, ""
 	if parent := parentKey(key); parent != "" && !strings.HasSuffix(key, "]") {
-		name, in = key[len(parent)+1:], fmt.Sprintf(" in [%s]", parent)
+		name, in = key[len(parent)+1:], " "+placeOf(parent)
 	}
 	fix := fmt.Sprintf("write %s = %s%s", name, example, in)
 	switch {
@@ -249,6 +283,10 @@ func exampleFor(into reflect.Value) string {
 			return quote(v.String())
 		}
 	case *Path:
+		if *v != "" {
+			return quote(string(*v))
+		}
+	case *URL:
 		if *v != "" {
 			return quote(string(*v))
 		}
@@ -287,92 +325,4 @@ func kindOf(raw any) string {
 		return kindTables
 	}
 	return "a list"
-}
-
-// maxGuesses bounds the work for a file in which hardly any key is known: no configuration at all.
-const maxGuesses = 1000
-
-// unknown reports a key that does not exist, with the likeliest remedy.
-func (d *decoder) unknown(table, name string, fields []field) {
-	key, names := join(table, name), namesOf(fields)
-	if len(d.problems) >= maxGuesses {
-		d.fail(key, "unknown key", "see docs/configuration.md for the keys")
-		return
-	}
-	if guess := Nearest(name, names); guess != "" {
-		d.spoil(join(table, guess))
-		d.fail(key, "unknown key", fmt.Sprintf("did you mean %s?", guess))
-		return
-	}
-	if len(fields) == 1 {
-		// The table has one purpose, and this was the attempt at it.
-		d.spoil(join(table, names[0]))
-	}
-	if places := tablesWith(name); len(places) > 0 && len(places) <= 3 {
-		for i, place := range places {
-			places[i] = placeOf(place)
-		}
-		d.fail(key, "unknown key "+placeOf(table), name+" belongs "+strings.Join(places, " or "))
-		return
-	}
-	list := "the keys %s are %s"
-	if len(names) == 1 {
-		list = "the only key %s is %s"
-	}
-	d.fail(key, "unknown key", fmt.Sprintf(list, placeOf(table), strings.Join(names, ", ")))
-}
-
-func placeOf(table string) string {
-	if table == "" {
-		return "at the top of the file"
-	}
-	return fmt.Sprintf("in [%s]", table)
-}
-
-// unquoted reports a name with dots that was written without quotes, which TOML reads as tables in tables:
-// models.gpt-4.1 is a table 1 in gpt-4. It returns false where that is not what happened.
-func (d *decoder) unquoted(key, entry, name string, raw any, t reflect.Type) bool {
-	sub, ok := raw.(map[string]any)
-	if !ok {
-		return false
-	}
-	whole, child := entry+"."+name, join(key, name)
-	for !d.isEntry(sub, t) {
-		inner, tree := onlyTable(sub)
-		if tree == nil {
-			break
-		}
-		whole, child, sub = whole+"."+inner, join(child, inner), tree
-	}
-	if !d.isEntry(sub, t) && (name[0] < '0' || name[0] > '9') {
-		return false
-	}
-	d.spoil(key)
-	d.fail(child, fmt.Sprintf("the name %s has dots and no quotes, so that TOML reads tables in tables", quoteName(whole)),
-		fmt.Sprintf("write [%s]", join(parentKey(key), whole)))
-	// What it says is wrong or right whatever its name is.
-	d.table(child, sub, reflect.New(t).Elem(), whole)
-	return true
-}
-
-// isEntry reports whether tree looks like an entry of type t: it says one of its keys, or nothing.
-func (d *decoder) isEntry(tree map[string]any, t reflect.Type) bool {
-	for _, f := range fieldsOf(t) {
-		if _, ok := tree[f.name]; ok {
-			return true
-		}
-	}
-	return len(tree) == 0
-}
-
-// onlyTable is the one table that tree holds, if it holds nothing else.
-func onlyTable(tree map[string]any) (string, map[string]any) {
-	if len(tree) == 1 {
-		for name, raw := range tree {
-			if sub, ok := raw.(map[string]any); ok {
-				return name, sub
-			}
-		}
-	}
-	return "", nil
 }

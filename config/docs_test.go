@@ -88,11 +88,52 @@ func TestShippedFileOffersWhatCanBeWritten(t *testing.T) {
 	}
 }
 
+// TestShippedFileTurnsToOpenAI takes the "# " away from the block of the provider openai, from its header to the empty
+// line, as its comment says; then a second time from what is left.
+func TestShippedFileTurnsToOpenAI(t *testing.T) {
+	var once, twice strings.Builder
+	inBlock := false
+	for line := range strings.Lines(read(t, "../nexus.toml")) {
+		if inBlock = inBlock && line != "\n" || strings.HasPrefix(line, "# [llm.providers.openai]"); inBlock {
+			line = strings.TrimPrefix(line, "# ")
+		}
+		once.WriteString(line)
+		if inBlock {
+			line = strings.TrimPrefix(line, "# ")
+		}
+		twice.WriteString(line)
+	}
+	env := variables([]byte("OPENAI_API_KEY=sk-1"))
+	for text, want := range map[string]string{
+		once.String():  "openai sk-1 https://api.openai.com/v1 false  5s 10m 5m []",
+		twice.String(): `openai sk-1 https://api.openai.com/v1 false ^gpt- 5s 10m 5m [forward "X-Trace-ID" "" "none" "" ""]`,
+	} {
+		cfg, problems := config.Parse("nexus.toml", []byte(text), config.Overlay{}, env)
+		if cfg == nil || len(problems) > 0 {
+			t.Fatalf("problems:\n%v", problems)
+		}
+		p, _ := cfg.LLM.Providers.Get("openai")
+		if got := fmt.Sprint(p.Type, " ", p.APIKey.Reveal(), " ", p.Base(), " ", p.ForwardToken, " ", p.ModelFilter, " ", p.ConnectTimeout, " ", p.ResponseTimeout, " ", p.IdleTimeout, " ", rules(p.Headers)); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		if demo, ok := cfg.LLM.Providers.Get("demo"); !ok || demo.Models.Len() != 1 {
+			t.Error("the demo is gone, or its model")
+		}
+	}
+	if _, problems := parse(once.String()); !strings.Contains(problems.Error(), "llm.providers.openai.api_key: the environment variable OPENAI_API_KEY is not set") {
+		t.Errorf("without the variable:\n%v", problems)
+	}
+}
+
 func TestShippedFileHasEveryKey(t *testing.T) {
 	text := read(t, "../nexus.toml")
 	for key := range keysOf(reflect.TypeFor[config.Config](), "") {
 		name := key[strings.LastIndexByte(key, '.')+1:]
-		if !regexp.MustCompile(`(?m)^(# ){0,2}([a-z_]+\.)*` + name + ` = `).MatchString(text) {
+		where := `(?m)^(# ){0,2}([a-z_]+\.)*`
+		if strings.Contains(key, ".headers.") {
+			where = `(?m)^# # .*\b` // one rule has not all of them: some are in its comments
+		}
+		if !regexp.MustCompile(where + name + ` = `).MatchString(text) {
 			t.Errorf("%s is missing", key)
 		}
 	}
@@ -118,6 +159,13 @@ func TestReferenceHasTheDefaults(t *testing.T) {
 			continue
 		}
 		checked++
+		if name, ok := strings.CutPrefix(key, "llm.providers.NAME."); ok {
+			was, is := providerOf(t, openai), providerOf(t, openai+name+" = "+strings.Trim(text, "`")+"\n")
+			if !reflect.DeepEqual(was, is) {
+				t.Errorf("%s: the reference says %s, the default is in %+v", key, text, was)
+			}
+			continue
+		}
 		line := key + " = " + strings.Trim(text, "`") + "\n"
 		if strings.HasPrefix(key, "server.client_identification.") {
 			line += "server.client_identification.enabled = false\n"
@@ -129,7 +177,7 @@ func TestReferenceHasTheDefaults(t *testing.T) {
 			t.Errorf("%s: the reference says %v, the default is %v", key, got, want)
 		}
 	}
-	if checked < 18 {
+	if checked < 23 {
 		t.Errorf("only %d defaults found", checked)
 	}
 }
@@ -170,22 +218,26 @@ func TestReferenceShowsTrueOutput(t *testing.T) {
 func reference(t *testing.T) map[string]string {
 	t.Helper()
 	keys := map[string]string{}
-	table := ""
+	var tables []string
 	for line := range strings.Lines(read(t, "../docs/configuration.md")) {
-		if m := regexp.MustCompile("^## `\\[(.*)\\]`").FindStringSubmatch(line); m != nil {
-			table = m[1]
-		} else if strings.HasPrefix(line, "## ") {
-			table = ""
+		if strings.HasPrefix(line, "## ") {
+			tables = nil
+			for _, m := range regexp.MustCompile("`\\[+(.*?)\\]+`").FindAllStringSubmatch(line, -1) {
+				tables = append(tables, m[1])
+			}
 		}
 		cells := strings.Split(line, "|")
-		if m := regexp.MustCompile("^\\| `([a-z_]+)` \\|").FindStringSubmatch(line); m != nil && table != "" {
-			keys[table+"."+m[1]] = strings.TrimSpace(cells[3])
+		if m := regexp.MustCompile("^\\| `([a-z_]+)` \\|").FindStringSubmatch(line); m != nil {
+			for _, table := range tables {
+				keys[table+"."+m[1]] = strings.TrimSpace(cells[3])
+			}
 		}
 	}
 	return keys
 }
 
-// keysOf are the full paths of all keys with a value, NAME and MODEL standing for chosen names.
+// keysOf are the full paths of all keys with a value, NAME and MODEL standing for chosen names, an array of tables
+// for each of its entries.
 func keysOf(t reflect.Type, table string) map[string]bool {
 	keys := map[string]bool{}
 	for i := range t.NumField() {
@@ -200,6 +252,9 @@ func keysOf(t reflect.Type, table string) map[string]bool {
 			inner, key = get.Type.Out(0), key+map[string]string{"providers": ".NAME", "models": ".MODEL"}[name]
 		}
 		below := map[string]bool{}
+		if inner.Kind() == reflect.Slice {
+			inner = inner.Elem() // an array of tables, maybe
+		}
 		if inner.Kind() == reflect.Struct {
 			below = keysOf(inner, key)
 		}

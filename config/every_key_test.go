@@ -62,10 +62,47 @@ enabled = true
 path = "/llm/openai"
 
 [llm.providers.NAME]
-type = "demo"
+type = "openai"
+api_key = "opens-the-provider"
+base_url = "https://llm.example.com/v1/"
+forward_token = true
+model_filter = "^gpt-"
+connect_timeout = "1s"
+response_timeout = "1m"
+idle_timeout = "30s"
+
+[[llm.providers.NAME.headers]]
+rule = "forward"
+name = "X-Trace-ID"
+default = "none"
+rename = "X-Request-Trace"
+
+[[llm.providers.NAME.headers]]
+rule = "remove"
+pattern = "^x-debug-"
+
+[[llm.providers.NAME.headers]]
+rule = "insert"
+name = "X-Project"
+value = "opens-the-project"
 
 [llm.providers.NAME.models.MODEL]
-rename = "demo-1"
+rename = "gpt-4.1"
+
+[[llm.providers.NAME.models.MODEL.headers]]
+rule = "rename_duplicate"
+name = "X-Trace-ID"
+default = "none"
+rename = "X-Model-Trace"
+
+[[llm.providers.NAME.models.MODEL.headers]]
+rule = "forward"
+pattern = "^x-model-"
+
+[[llm.providers.NAME.models.MODEL.headers]]
+rule = "insert"
+name = "X-Model"
+value = "opens-the-model"
 
 [admin]
 enabled = true
@@ -95,31 +132,64 @@ type place struct {
 	leaf  bool
 }
 
-// places are all of them, found without the walk under test.
+// places are all of them, found without the walk under test. A demo has no other keys than type and models, and of an entry
+// of an array of tables the keys count that say something.
 func places(v reflect.Value, table string) []place {
 	var all []place
+	demo, isProvider := v.Interface().(config.Provider)
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name, ok := f.Tag.Lookup("toml")
-		if !ok {
+		switch {
+		case !ok:
+			continue
+		case isProvider && demo.Type == config.ProviderDemo && name != "type" && name != "models":
+			continue
+		case strings.HasSuffix(table, "]") && v.Field(i).IsZero():
 			continue
 		}
 		p := place{key: strings.TrimPrefix(table+"."+name, "."), guard: f.Tag.Get("guard"), value: v.Field(i)}
-		var below []place
-		if entries := p.value.MethodByName("All"); entries.IsValid() {
-			for name, entry := range entries.Call(nil)[0].Seq2() {
-				key := p.key + "." + config.JoinKey(name.String())
-				below = append(append(below, place{key: key, value: entry}), places(entry, key)...)
-			}
-		} else if p.value.Kind() == reflect.Struct {
-			below = places(p.value, p.key)
-			p.leaf = len(below) == 0
-		} else {
-			p.leaf = true
-		}
+		below, isTable := p.inside()
+		p.leaf = !isTable
 		all = append(append(all, p), below...)
 	}
 	return all
+}
+
+// inside are the places in a table, or in an array of tables.
+func (p place) inside() (below []place, isTable bool) {
+	if entries := p.value.MethodByName("All"); entries.IsValid() {
+		for name, entry := range entries.Call(nil)[0].Seq2() {
+			key := p.key + "." + config.JoinKey(name.String())
+			below = append(append(below, place{key: key, value: entry}), places(entry, key)...)
+		}
+		return below, true
+	}
+	switch p.value.Kind() {
+	case reflect.Struct:
+		below = places(p.value, p.key)
+		return below, len(below) > 0
+	case reflect.Slice:
+		if !isTableType(p.value.Type().Elem()) {
+			return nil, false
+		}
+		for i := range p.value.Len() {
+			key := fmt.Sprintf("%s[%d]", p.key, i)
+			below = append(append(below, place{key: key, value: p.value.Index(i)}), places(p.value.Index(i), key)...)
+		}
+		return below, true
+	}
+	return nil, false
+}
+
+// isTableType reports whether t has fields with a tag toml.
+func isTableType(t reflect.Type) bool {
+	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
+		if _, ok := t.Field(i).Tag.Lookup("toml"); ok {
+			return true
+		}
+	}
+	return false
 }
 
 func placesOf(cfg *config.Config) []place { return places(reflect.ValueOf(cfg).Elem(), "") }

@@ -32,6 +32,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(shipped)
 	f.Add([]byte("[server.oauth]\nurl = \"https://{{ env.SECRET }}@host/\"\nexpected_issuer = \" {{ env.SECRET }}\"\nalgorithms = [\"{{ env.SECRET }}\"]\nprotected_resource.resource = \"http://{{ env.SECRET }}\""))
+	f.Add([]byte("[llm.providers.x]\ntype = \"openai\"\napi_key = \"{{ env.SECRET }}\"\nbase_url = \"https://{{ env.SECRET }}?\"\nmodel_filter = \"({{ env.SECRET }}\"\n[[llm.providers.x.headers]]\nrule = \"insert\"\nname = \"{{ env.SECRET }}:\"\nvalue = \" {{ env.SECRET }}\"\n"))
 	f.Add([]byte("admin.token = \"{{ env.SECRET }}\"\nserver.listen_address = \"{{ env.SECRET }}\""))
 	env := func(name string) (string, bool) { return canary, len(name)%2 == 0 }
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -147,6 +147,10 @@ func pairs(a, b node) iter.Seq2[node, node] {
 
 // differ reports whether other values hold in two nodes.
 func differ(a, b node) bool {
+	if p, ok := a.value.Interface().(Pattern); ok {
+		q, _ := b.value.Interface().(Pattern)
+		return p.leavesOut() != q.leavesOut()
+	}
 	if !a.isTable() {
 		isNone := a.value.Kind() == reflect.Slice && a.value.Len() == 0 && b.value.Len() == 0
 		return !isNone && !reflect.DeepEqual(a.value.Interface(), b.value.Interface())

@@ -42,7 +42,7 @@ func TestEachGuardedKeyIsGuarded(t *testing.T) {
 		"server.client_identification", "server.client_identification.client_id", "server.client_identification.group_id",
 		"server.client_identification.trusted_sources", "server.client_identification.validation.group_values",
 		"server.client_ip.trusted_proxies", "admin", "admin.enabled", "admin.token",
-		"telemetry.prometheus", "telemetry.prometheus.enabled", "telemetry.prometheus.token",
+		"telemetry.prometheus", "telemetry.prometheus.enabled", "telemetry.prometheus.token", "llm.providers.NAME.model_filter",
 	} {
 		if marked[key] == "" {
 			t.Errorf("%s is not guarded", key)
@@ -121,6 +121,8 @@ func TestLost(t *testing.T) {
 		tokens = oauth + "expected_issuer = 'https://auth.example.com'\nexpected_audience = 'api'\nalgorithms = ['RS256']\n"
 		claims = tokens + "[server.client_identification]\nclient_id.jwt_claim = 'user'\ngroup_id.jwt_claim = 'plan'\nvalidation.group_values = ['a']\n"
 		only   = "[server.client_identification]\n"
+
+		openai = "[llm.providers.p]\ntype = 'openai'\napi_key = 'k'\n"
 	)
 	tests := []struct{ name, was, is, want string }{
 		{"the same file loses nothing", full, full, ""},
@@ -196,6 +198,17 @@ func TestLost(t *testing.T) {
 		{"the claim of the group beside a header that says none", claims, strings.Replace(claims, "group_id.jwt_claim = 'plan'", "group_id.http_header = ''", 1), table + ".group_id: group_id.jwt_claim = \"\" in [" + table + "]"},
 		{"the claim of the group is said to be none", claims, strings.Replace(claims, "'plan'", "''", 1), ""},
 		{"the header of the group is said to be none by the guard", oauth + groups, strings.Replace(oauth+groups, "group_id.http_header = 'x-tier'", "group_id.jwt_claim = ''", 1), ""},
+
+		{"a filter", openai + "model_filter = '^gpt-'\n", openai, `llm.providers.p.model_filter: model_filter = ".*" in [llm.providers.p]`},
+		{"a filter of a provider of another name is another's", openai + "model_filter = '^gpt-'\n", strings.ReplaceAll(openai, ".p]", ".q]") + "model_filter = '^gpt-'\n", ""},
+		{"a filter of one of two providers", openai + "model_filter = 'a'\n" + strings.ReplaceAll(openai, ".p]", `."q.r"]`) + "model_filter = 'b'\n", openai + "model_filter = 'a'\n" + strings.ReplaceAll(openai, ".p]", `."q.r"]`), `llm.providers."q.r".model_filter: model_filter = ".*" in [llm.providers."q.r"]`},
+		{"a filter goes with its provider", openai + "model_filter = '^gpt-'\n", "", ""},
+		{"a demo needs no filter", openai + "model_filter = '^gpt-'\n", "[llm.providers.p]\ntype = 'demo'\n", ""},
+		{"another filter is a change", openai + "model_filter = '^gpt-'\n", openai + "model_filter = '^o'\n", ""},
+		{"a filter that leaves nothing out is said", openai + "model_filter = '^gpt-'\n", openai + "model_filter = '.*'\n", ""},
+		{"a filter that leaves nothing out may go", openai + "model_filter = '.*'\n", openai, ""},
+		{"keys, addresses, times and header rules may go", openai + "forward_token = true\nbase_url = 'https://a.example'\nidle_timeout = '1m'\nheaders = [{rule = 'forward', name = 'a'}, {rule = 'remove', pattern = 'b'}]\n", openai, ""},
+		{"a key may go where the callers have theirs", openai, "[llm.providers.p]\ntype = 'openai'\nforward_token = true\n", ""},
 
 		{"providers and models may have any name", "[llm.providers.enabled]\ntype = 'demo'\nmodels.enabled.rename = 'x'\n[llm.providers.'a.b']\ntype = 'demo'\n", "[llm.providers.enabled]\ntype = 'demo'\n", ""},
 	}

@@ -85,8 +85,12 @@ func tablesWith(name string) []string {
 	var found []string
 	var walk func(key string, t reflect.Type)
 	walk = func(key string, t reflect.Type) {
-		if isNamed(t) {
+		switch {
+		case isNamed(t):
 			walk(key+".NAME", entryType(t))
+			return
+		case isArray(t):
+			walk(key+"[]", t.Elem())
 			return
 		}
 		if !isTable(t) {

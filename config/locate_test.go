@@ -117,6 +117,7 @@ func FuzzLocate(f *testing.F) {
 		"a = 1\n[b.c]\nd = \"x\"", "[[a]]\nb = {c = [1, {d = 2}]}\n[a.e]\n", "a = \"\"\"x\\\n\"\" \"\"\"\"\"\nb.'c.d'.\"e\\u0041\" = 1979-05-27 07:32:00 # c\r\n",
 		"\ufeffa = { # c\n b = '''\n''', }\n", "a = [1, [2, ], # ]\n 3]", "a=\"\\\"\"\n\"\\e\\x41\\U0001F600\"=inf", "[a]\n[a.b]\n[[a.b.c]]\n[[a.b.c]]\n[a.b.c.d]\n",
 		"a = \"\"\"\\\"\"\"\"\"\"", "a.b.c = 1\n[d.a]\nb=nan", "[[a.b]]\n[a]\nb.y = 2\n", "[\"a\\tb\".'']\n\"\"={}",
+		"[[a.b.headers]]\nc = 1\n[[a.b.headers]]\nc = {d = 2}\n[a.b.models.'m.1']\nheaders = [{c = 1}, {c = [{d = 2}]}]\n[[a.b.models.n.headers]]\nc.d = 3\n",
 	} {
 		f.Add(seed)
 	}

@@ -124,6 +124,9 @@ const maxWord = 64
 
 // maskName shows a name in a table of type t, as it was written.
 func maskName(t reflect.Type, name, written string, trusted bool) string {
+	if t != nil && isArray(t) {
+		t = t.Elem() // a header names the array, and means its last entry
+	}
 	switch {
 	case t != nil && isTable(t) && fieldNamed(t, name) != nil:
 		return written

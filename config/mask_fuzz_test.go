@@ -24,6 +24,19 @@ colour = "CANARY"
 colours = ["CANARY", 'CANARY', { shade = "CANARY" }]
 [llm.providers.demo.models.m]
 rename = "https://user:CANARY@host.example/v1"
+[llm.providers.openai]
+type = "openai"
+api_key = "CANARY"
+base_url = "https://user:CANARY@llm.example/v1"
+headers = [{ rule = "insert", name = "X-A", value = "CANARY" }, { value = 'CANARY' }]
+[[llm.providers.openai.headers]]
+rule = "insert"   # CANARY
+value = "CANARY"
+name = "X-B"
+[[llm.providers.openai.models.m.headers]]
+name = "X-C"
+value = """
+CANARY"""
 [admin]
 path = "{{ CANARY }}"
 token = "CANARY"
@@ -65,6 +78,9 @@ func FuzzMask(f *testing.F) {
 		f.Add(0, 0, insert)
 		f.Add(40, len(text), insert)
 		f.Add(strings.Index(text, "[telemetry]"), 3, insert)
+		f.Add(strings.Index(text, "[[llm"), 1, insert)
+		f.Add(strings.Index(text, "{ rule"), 1, insert)
+		f.Add(strings.Index(text, "value = "), 3, insert)
 		f.Add(strings.Index(text, "://"), 3, insert)
 	}
 	whole := config.NewText(text)
@@ -88,9 +104,13 @@ func FuzzMask(f *testing.F) {
 }
 
 // isMoved reports whether a secret loses what stands before it on its line, or gets a quote, while what stands
-// on the lines above it is cut off in the middle, so that it can be a value of that.
+// on the lines above it is cut off in the middle, so that it can be a value of that; or whether it loses its key on its
+// own line, where others stand before it.
 func isMoved(text string, at, end int, insert string) bool {
 	line, _, _ := strings.Cut(text[end:], "\n")
+	if strings.Contains(text[at:end], "=") && !strings.Contains(text[at:end], "\n") && shows(line) {
+		return true
+	}
 	headless := end > 0 && text[end-1] != '\n' || strings.ContainsAny(insert, "\"'")
 	return at > 0 && headless && strings.Contains(text[at:end], "\n") && shows(line)
 }

@@ -112,6 +112,10 @@ func TestSyntaxErrorsSayNothingOfTheLine(t *testing.T) {
 		{"an unfinished header", "[admin\ntoken = 'sk-s3cret'\n", "nexus.toml:1:7: admin: a table name is not complete;"},
 		{"an unfinished header behind a whole table", "[llm.providers.demo]\ntype = 'demo'\n[llm.providers.sk-s3cret", "nexus.toml:3:24: llm.providers: a table name is not complete;"},
 		{"a file cut inside a key", "[server]\n[admin]\ntraces = 1\nsk-s3cret", "nexus.toml:4:1: admin: "},
+		{"an unquoted value of a header rule", "[[llm.providers.x.headers]]\nvalue = sk-s3cret\n", "nexus.toml:2:9: llm.providers.x.headers: the value is missing or has no quotes;"},
+		{"an unquoted value of a header rule in a list", "[llm.providers.x]\nheaders = [{value = sk-s3cret}]\n", "llm.providers.x.headers: the value is missing or has no quotes;"},
+		{"an array of tables that is a list already", "[llm.providers.x]\nheaders = [{value = 'sk-s3cret'}]\n[[llm.providers.x.headers]]\nvalue = 'sk-s3cret'\n", "llm.providers.x.headers: is said twice;"},
+		{"an array of tables that is a table already", "[llm.providers.x.headers]\nvalue = 'sk-s3cret'\n[[llm.providers.x.headers]]\nvalue = 'sk-s3cret'\n", "llm.providers.x.headers: is said twice;"},
 		{"two commas", "a = ['sk-s3cret',,]\n", "a comma or a closing bracket is missing"},
 		{"bytes that are not UTF-8", "[admin]\ntoken = \"sk-s3cret\xff\"\n", "the file is not UTF-8;"},
 		{"a control character", "[admin]\ntoken = \"sk-s3cret\x01\"\n", "the file has a control character;"},
@@ -185,6 +189,15 @@ func TestNoMessageRepeatsThePasswordOfAURL(t *testing.T) {
 		`server.oauth = {url = "https://host", protected_resource.resource = "https://host", protected_resource.authorization_servers = ["https://user:s3cret@host"]}`,
 		`llm.providers."https://user:s3cret@host".type = "demo"`,
 		`llm.providers.demo.type = "https://user:s3cret@host"`,
+		`llm.providers.x = {type = "openai", api_key = "s3cret", base_url = "https://user:s3cret@host/v1"}`,
+		`llm.providers.x = {type = "openai", api_key = "s3cret", base_url = "https://user:s3cret@host/v1/../x?y"}`,
+		`llm.providers.x = {type = "openai", api_key = "s3cret ", base_url = "https:/user:s3cret@host"}`,
+		`llm.providers.x = {type = "openai", api_key = "k", model_filter = "(https://user:s3cret@host"}`,
+		`llm.providers.x = {type = "openai", api_key = ["s3cret"]}`,
+		`llm.providers.x = {type = "openai", api_key = "k", headers = [{rule = "insert", name = "Host", value = "s3cret"}]}`,
+		`llm.providers.x = {type = "openai", api_key = "k", headers = [{rule = "insert", name = "a", value = " s3cret"}, {rule = "insert", name = "a", vlaue = "s3cret"}]}`,
+		`llm.providers.x = {type = "openai", api_key = "k", headers = [{rule = "remove", name = "a", value = "s3cret"}, "s3cret"]}`,
+		`llm.providers.x = {type = "openai", api_key = "k", headers = [{rule = "forward", name = "https://user:s3cret@host"}]}`,
 	} {
 		_, problems := config.Parse("nexus.toml", []byte(line+"\n"), config.Overlay{}, nil)
 		text := problems.Error()

@@ -58,7 +58,7 @@ func (s *Secret) example() string { return `"{{ env.NAME }}"` }
 
 func (s *Secret) parse(text string) *mistake {
 	switch {
-	case strings.ContainsFunc(text, unicode.IsControl):
+	case strings.ContainsFunc(text, isControl):
 		// The end of line that came along when a file was read into a variable is the usual case.
 		return &mistake{what: "has a line break or another control character, which no header can carry", fix: "leave it out"}
 	case strings.TrimSpace(text) != text:
@@ -67,3 +67,7 @@ func (s *Secret) parse(text string) *mistake {
 	*s = NewSecret(text)
 	return nil
 }
+
+// isControl reports whether r is a control character that no header can carry; a tab is one that can be (RFC 9110,
+// section 5.5).
+func isControl(r rune) bool { return unicode.IsControl(r) && r != '\t' }

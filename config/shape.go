@@ -18,6 +18,7 @@ type shape struct {
 	scalar bool         // a value that is written as a string and checks itself
 	entry  reflect.Type // of a table whose names the user chooses; nil: it is none
 	table  bool         // a table of fixed keys
+	row    reflect.Type // of an array of such tables; nil: it is none
 	fields []field      // of that, in the order of its declaration
 }
 
@@ -35,6 +36,9 @@ func shapeOf(t reflect.Type) *shape {
 	}
 	// Value types are structs, too.
 	s.table = t.Kind() == reflect.Struct && !s.scalar && s.entry == nil
+	if t.Kind() == reflect.Slice && isTable(t.Elem()) {
+		s.row = t.Elem()
+	}
 	if s.table {
 		for i := range t.NumField() {
 			f := t.Field(i)
@@ -53,6 +57,8 @@ func fieldsOf(t reflect.Type) []field { return shapeOf(t).fields }
 func isTable(t reflect.Type) bool  { return shapeOf(t).table }
 func isScalar(t reflect.Type) bool { return shapeOf(t).scalar }
 func isNamed(t reflect.Type) bool  { return shapeOf(t).entry != nil }
+
+func isArray(t reflect.Type) bool { return shapeOf(t).row != nil }
 
 // entryType is the T of a Table[T].
 func entryType(t reflect.Type) reflect.Type { return shapeOf(t).entry }

@@ -73,12 +73,18 @@ func (t *Table[T]) entryType() reflect.Type { return reflect.TypeFor[T]() }
 
 func (t *Table[T]) decode(name string, fill func(reflect.Value)) {
 	var value T
+	if v, ok := any(&value).(defaulted); ok {
+		v.setDefaults()
+	}
 	fill(reflect.ValueOf(&value).Elem())
-	if v, ok := any(&value).(named); ok {
-		v.setName(name)
+	if v, ok := any(&value).(completed); ok {
+		v.complete(name)
 	}
 	t.put(name, value)
 }
 
-// named is an entry with a default that follows from its name.
-type named interface{ setName(name string) }
+// defaulted is an entry with defaults, which are there before it is decoded.
+type defaulted interface{ setDefaults() }
+
+// completed is an entry with defaults that follow from its name, or from what it says.
+type completed interface{ complete(name string) }

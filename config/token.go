@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -141,11 +140,7 @@ func (a *Algorithm) parse(text string) *mistake {
 	case isText("none"):
 		return &mistake{what: "is no signature: anybody could write such a token", fix: form}
 	}
-	m := &mistake{what: "is not an algorithm", fix: "write one of: " + strings.Join(algorithms, ", ")}
-	if guess := Nearest(text, algorithms); guess != "" {
-		m.near = fmt.Sprintf("did you mean %q?", guess)
-	}
-	return m
+	return oneOf(text, algorithms, "is not an algorithm")
 }
 
 // ClaimPath is where a claim is found in a token: the claim of that very name, or up to nine names with dots between

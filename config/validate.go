@@ -1,10 +1,6 @@
 package config
 
-import (
-	"fmt"
-	"strings"
-	"unicode"
-)
+import "fmt"
 
 // check finds what each key alone cannot say: contradictions. One function looks at each table.
 func (r *reading) check() {
@@ -63,45 +59,6 @@ func (r *reading) checkClientIP() {
 	}
 	if c.XForwardedForTrustedHops != nil {
 		said(hops)
-	}
-}
-
-func (r *reading) checkLLM() {
-	const providers = "llm.providers"
-	if r.cfg.LLM.Providers.Len() == 0 && r.sound(providers) {
-		r.fail(providers, "the file has no provider", `add [llm.providers.demo] with type = "demo"`)
-	}
-	for name, p := range r.cfg.LLM.Providers.All() {
-		key := join(providers, name)
-		r.checkName(key, "provider", name)
-		if strings.Contains(name, "/") {
-			r.fail(key, "a provider's name has a slash, which ends it in provider/model", "write the name without")
-		}
-		if p.Type == "" && r.sound(key+".type") {
-			r.fail(key, "the provider has no type", "write type = "+quote(providerTypes[0]))
-		}
-		for model, m := range p.Models.All() {
-			at := join(key+".models", model)
-			r.checkName(at, "model", model)
-			if strings.ContainsFunc(m.Rename, unicode.IsControl) && m.Rename != model {
-				r.fail(at+".rename", "has a control character", "write it without")
-			}
-		}
-	}
-}
-
-const maxName = 256
-
-func (r *reading) checkName(key, of, name string) {
-	switch {
-	case strings.TrimSpace(name) == "":
-		r.fail(key, "a "+of+" without a name", "write a name in the table's last place")
-	case strings.TrimSpace(name) != name:
-		r.fail(key, "a "+of+"'s name begins or ends with space", "write it without")
-	case len(name) > maxName:
-		r.fail(key, "a "+of+"'s name is longer than 256 bytes", "write a shorter one")
-	case strings.ContainsFunc(name, unicode.IsControl):
-		r.fail(key, "a "+of+"'s name has a control character", "write it without")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/textproto"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -236,24 +237,17 @@ func (p *prefix) parse(text string) *mistake {
 	return nil
 }
 
-func (p *ProviderType) example() string { return `"demo"` }
-
-func (p *ProviderType) parse(text string) *mistake {
-	for _, t := range providerTypes {
-		if text == t {
-			*p = ProviderType(text)
-			return nil
-		}
+// oneOf says that text is none of the names that exist; nil: it is.
+func oneOf(text string, names []string, what string) *mistake {
+	if slices.Contains(names, text) {
+		return nil
 	}
-	m := &mistake{what: "is not a provider type", fix: "write one of: " + strings.Join(providerTypes, ", ")}
-	if guess := Nearest(text, providerTypes); guess != "" {
+	m := &mistake{what: what, fix: "write one of: " + strings.Join(names, ", ")}
+	if guess := Nearest(text, names); guess != "" {
 		m.near = fmt.Sprintf("did you mean %q?", guess)
 	}
 	return m
 }
-
-// providerTypes are the kinds of providers that exist.
-var providerTypes = []string{string(ProviderDemo)}
 
 func isAlphanumeric(c byte) bool { return isBareByte(c) && c != '-' && c != '_' }
 

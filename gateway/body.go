@@ -39,20 +39,51 @@ func (e *contentTypeError) Error() string { return "unsupported body: " + e.has 
 // as the process; the bounds come with each call from the request's own snapshot.
 type bodies struct {
 	inFlight atomic.Int64
-	pool     sync.Pool
+	pools    [len(bufferSizes)]sync.Pool
 }
 
-// firstBuffer is the size of the buffer that a body begins in, and of all that are used again: a larger one would be
-// charged to the small request that gets it next.
-const firstBuffer = 32 << 10
+// bufferSizes are the sizes of the buffers that are used again. A body begins in the first, and each step is large enough
+// that little is copied on the way up. Beyond the last a buffer is made to measure, and for once.
+var bufferSizes = [...]int64{32 << 10, 256 << 10, 2 << 20}
 
-// body is one request's bytes. Its buffer is used again after settle and release.
+// smallBody is the largest body that a provider is sent as a copy of its own.
+const smallBody = 32 << 10
+
+// buffer is the memory of one body. A provider's connection may still read it when the answer has come already, so whoever
+// reads holds it, and the last one gives it back.
+type buffer struct {
+	bytes   []byte
+	counted int64 // in bodies.inFlight
+	holders atomic.Int32
+	of      *bodies
+}
+
+// Retain keeps the buffer for one reader more.
+func (b *buffer) Retain() { b.holders.Add(1) }
+
+// Release gives one reader's share back. After the last one the memory is used again.
+func (b *buffer) Release() {
+	if b.holders.Add(-1) > 0 {
+		return
+	}
+	b.of.inFlight.Add(-b.counted)
+	b.counted = 0
+	for i, size := range bufferSizes {
+		if int64(cap(b.bytes)) == size {
+			b.bytes = b.bytes[:0]
+			b.of.pools[i].Put(b)
+			return
+		}
+	}
+}
+
+// body is one request's bytes.
 type body struct {
-	bytes  []byte
-	held   int64 // counted in bodies.inFlight
-	begun  bool  // something of it was asked for, so a caller who waits to be told to go on has been told
-	whole  bool  // read to its end
-	broken bool  // broke off before it
+	*buffer       // nil: nothing was read, or nobody needs it any more
+	kept    int64 // counted in bodies.inFlight for what was made of the body, which lasts as long as the request
+	begun   bool  // something of it was asked for, so a caller who waits to be told to go on has been told
+	whole   bool  // read to its end
+	broken  bool  // broke off before it
 }
 
 // take counts n more bytes in flight, unless that would be over max.
@@ -64,32 +95,50 @@ func (b *bodies) take(n, max int64) bool {
 	return false
 }
 
-// settle gives the buffer back and counts what the decoded request keeps of it: its texts, for as long as it lasts.
-func (b *bodies) settle(in *body) {
-	size := int64(len(in.bytes))
-	b.inFlight.Add(size - in.held)
-	in.held = size
-	if cap(in.bytes) == firstBuffer {
-		kept := in.bytes[:0]
-		b.pool.Put(&kept)
+// buffer gives a buffer of at least size bytes that is counted already; it is full at exactly size where that is none of
+// the sizes that are used again.
+func (b *bodies) buffer(size int64) *buffer {
+	for i, pooled := range bufferSizes {
+		if pooled != size {
+			continue
+		}
+		kept, ok := b.pools[i].Get().(*buffer)
+		if !ok {
+			kept = &buffer{bytes: make([]byte, 0, size), of: b}
+		}
+		kept.counted = size
+		kept.holders.Store(1)
+		return kept
 	}
-	in.bytes = nil
+	made := &buffer{bytes: make([]byte, 0, size), counted: size, of: b}
+	made.holders.Store(1)
+	return made
+}
+
+// settle gives the buffer back and counts what was made of the body instead: texts, or a copy, for as long as the request
+// lasts.
+func (b *bodies) settle(in *body) {
+	if in.buffer == nil {
+		return
+	}
+	in.kept = int64(len(in.bytes))
+	b.inFlight.Add(in.kept)
+	in.letGo()
+}
+
+// letGo gives the buffer back, unless somebody else still reads it.
+func (in *body) letGo() {
+	if in.buffer != nil {
+		in.buffer.Release()
+		in.buffer = nil
+	}
 }
 
 // release counts the body as gone.
 func (b *bodies) release(in *body) {
-	if in.bytes != nil {
-		b.settle(in)
-	}
-	b.inFlight.Add(-in.held)
-	in.held = 0
-}
-
-func (b *bodies) buffer() []byte {
-	if kept, ok := b.pool.Get().(*[]byte); ok {
-		return *kept
-	}
-	return make([]byte, 0, firstBuffer)
+	in.letGo()
+	b.inFlight.Add(-in.kept)
+	in.kept = 0
 }
 
 // read reads the whole body into in. Memory is counted as it is filled, not as it is announced: an announced
@@ -98,11 +147,10 @@ func (b *bodies) read(in *body, r *http.Request, conn deadliner, maxSize, maxMem
 	if r.ContentLength > maxSize {
 		return errBodyTooLarge
 	}
-	in.bytes = b.buffer()
-	if in.held = int64(cap(in.bytes)); !b.take(in.held, maxMemory) {
-		in.held = 0
+	if !b.take(bufferSizes[0], maxMemory) {
 		return errMemoryExhausted
 	}
+	in.buffer = b.buffer(bufferSizes[0])
 	end := time.Now().Add(bodyTotal)
 	for {
 		if err := conn.SetReadDeadline(earlier(time.Now().Add(bodyStall), end)); err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -131,21 +179,36 @@ func (b *bodies) read(in *body, r *http.Request, conn deadliner, maxSize, maxMem
 	}
 }
 
-// grow makes room for more of a body: twice as much, but no more than it can still need.
+// grow makes room for more of a body: eight times as much, and what was announced once that much of it has come that the
+// rest is no great lie.
 func (b *bodies) grow(in *body, announced, maxSize, maxMemory int64) bool {
-	size := 2 * int64(cap(in.bytes))
-	need := maxSize + 1 // one byte more shows that it is too large
+	has, largest := int64(cap(in.bytes)), bufferSizes[len(bufferSizes)-1]
+	need, step := maxSize+1, 8*has // one byte more shows that it is too large
 	if announced >= 0 {
 		need = announced + 1 // one byte more lets the last read see the end
+		if has >= largest {
+			step = need
+		}
 	}
-	size = min(size, max(need, int64(cap(in.bytes))+1))
-	if !b.take(size-in.held, maxMemory) {
-		return false
+	need = max(need, has+1)
+	exact := min(step, need)
+	size := exact
+	for _, pooled := range bufferSizes {
+		if exact <= pooled { // what fits into one of these is used again
+			size = pooled
+			break
+		}
 	}
-	in.held = size
-	grown := make([]byte, len(in.bytes), size)
-	copy(grown, in.bytes)
-	in.bytes = grown
+	if !b.take(size-in.counted, maxMemory) {
+		if size = exact; !b.take(size-in.counted, maxMemory) {
+			return false
+		}
+	}
+	in.counted = 0 // its bytes are counted with the new one from here on
+	grown := b.buffer(size)
+	grown.bytes = append(grown.bytes, in.bytes...)
+	in.letGo()
+	in.buffer = grown
 	return true
 }
 

@@ -4,63 +4,94 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
 	"nexus/gateway/llm"
+	"nexus/gateway/llm/openai"
 	"nexus/gateway/trace"
 )
 
-// chat answers a chat completion: read, decode, route, call, answer.
-func (s *Snapshot) chat(x *Exchange, _ string) error {
-	request, target, err := s.prepare(x)
-	if err != nil {
-		s.noteRouteFailure(x, err)
+// question is what a caller asks of a model.
+type question struct {
+	endpoint openai.Endpoint
+	look     openai.Envelope
+	target   llm.Target
+	backend  *backend
+	request  *llm.Request // what it means, for a provider that does not speak the caller's protocol; else nil
+}
+
+// converse answers what is asked of a model: read, look, route, and then one of two lanes. A provider that speaks the
+// caller's protocol is handed the bytes; any other is asked in the neutral conversation.
+func (s *Snapshot) converse(e openai.Endpoint) func(x *Exchange, id string) error {
+	return func(x *Exchange, _ string) error {
+		q := &x.asked
+		*q = question{endpoint: e}
+		if err := s.prepare(x, q); err != nil {
+			s.noteRouteFailure(x, err)
+			return err
+		}
+		step := x.trace.Note(trace.Route, trace.Passed, trace.Routed)
+		step.Key, step.Value, step.Detail, step.Took = q.target.Upstream, q.target.Model, q.target.Sent, x.lap()
+		x.trace.Note(trace.TokenCount, trace.Skipped, trace.NotConfigured)
+		x.trace.Note(trace.TokenLimit, trace.Skipped, trace.NotConfigured)
+
+		var err error
+		switch {
+		case q.request == nil:
+			err = s.relay(x, q)
+		case q.request.Stream:
+			err = s.stream(x, q.backend.answers, &llm.Call{Request: q.request, Model: q.target.Sent})
+		default:
+			err = s.complete(x, q.backend.answers, &llm.Call{Request: q.request, Model: q.target.Sent})
+		}
+		s.noteProvider(x, q, err)
 		return err
 	}
-	step := x.trace.Note(trace.Route, trace.Passed, trace.Routed)
-	step.Key, step.Value, step.Detail, step.Took = target.Upstream, target.Model, target.Sent, x.lap()
-	x.trace.Note(trace.TokenCount, trace.Skipped, trace.NotConfigured)
-	x.trace.Note(trace.TokenLimit, trace.Skipped, trace.NotConfigured)
-
-	call := &llm.Call{Request: request, Model: target.Sent}
-	if request.Stream {
-		err = s.stream(x, target, call)
-	} else {
-		err = s.complete(x, target, call)
-	}
-	s.noteProvider(x, target, err)
-	return err
 }
 
 // prepare is all that comes before the provider.
-func (s *Snapshot) prepare(x *Exchange) (*llm.Request, llm.Target, error) {
+func (s *Snapshot) prepare(x *Exchange, q *question) (err error) {
 	r := x.Request()
 	if err := checkContentType(r.Header); err != nil {
-		return nil, llm.Target{}, err
+		return err
 	}
 	server := &s.config.Server
 	if err := s.gateway.bodies.read(&x.body, r, x.conn, int64(server.MaxBodySize), int64(server.MaxBodyMemory)); err != nil {
-		return nil, llm.Target{}, err
+		return err
 	}
-	request, err := x.dialect.Decode(x.body.bytes)
+	if q.look, err = openai.Look(q.endpoint, x.body.bytes); err != nil {
+		return err
+	}
+	x.trace.Model = q.look.Model
+	if q.target, err = s.router().Route(q.look.Model); err != nil {
+		return err
+	}
+	x.trace.Model, x.trace.Provider = q.target.Model, q.target.Upstream
+	q.backend = &s.backends[q.target.Provider]
+	switch {
+	case q.backend.client != nil:
+		return nil
+	case q.endpoint != openai.Chat:
+		return &notSpokenError{endpoint: x.route, provider: q.backend.name, kind: string(q.backend.kind)}
+	}
+	q.request, err = q.look.Decode(x.body.bytes)
 	s.gateway.bodies.settle(&x.body)
-	if err != nil {
-		return nil, llm.Target{}, err
-	}
-	x.trace.Model = request.Model
-	target, err := s.router.Route(request.Model)
-	if err != nil {
-		return nil, llm.Target{}, err
-	}
-	x.trace.Model, x.trace.Provider = target.Model, target.Upstream
-	return request, target, nil
+	return err
+}
+
+// notSpokenError is an endpoint that the model's provider does not have.
+type notSpokenError struct{ endpoint, provider, kind string }
+
+func (e *notSpokenError) Error() string {
+	return fmt.Sprintf("provider %q is of type %s, and %s is there for providers of type openai alone", e.provider, e.kind, e.endpoint)
 }
 
 // complete answers in one piece.
-func (s *Snapshot) complete(x *Exchange, target llm.Target, call *llm.Call) error {
+func (s *Snapshot) complete(x *Exchange, provider llm.Provider, call *llm.Call) error {
 	ctx := x.Request().Context()
-	reply, err := target.Provider.Complete(ctx, call)
+	reply, err := provider.Complete(ctx, call)
 	if err != nil {
 		return causeOf(ctx, err)
 	}
@@ -106,6 +137,7 @@ func (s *Snapshot) noteRouteFailure(x *Exchange, err error) {
 		format      *llm.ModelFormatError
 		provider    *llm.UnknownProviderError
 		model       *llm.UnknownModelError
+		notSpoken   *notSpokenError
 	)
 	step.Took = x.lap()
 	switch {
@@ -120,6 +152,10 @@ func (s *Snapshot) noteRouteFailure(x *Exchange, err error) {
 	case errors.As(err, &provider):
 		step.Finding, step.Key, step.Value = trace.UnknownProvider, keep(provider.Provider, maxModel), x.trace.Model
 		step.Near, step.Detail = provider.Known, provider.Near
+	case errors.As(err, &notSpoken):
+		step.Finding, step.Detail = trace.NotSpoken, notSpoken.Error()
+	case errors.As(err, &model) && model.Filter != "":
+		step.Finding, step.Value, step.Key = trace.FilteredModel, x.trace.Model, model.Filter
 	case errors.As(err, &model):
 		step.Finding, step.Value = trace.UnknownModel, x.trace.Model
 		step.Near, step.Detail = model.Known, model.Near
@@ -139,27 +175,53 @@ func (s *Snapshot) noteRouteFailure(x *Exchange, err error) {
 }
 
 // noteProvider notes how the provider's part ended.
-func (s *Snapshot) noteProvider(x *Exchange, target llm.Target, err error) {
-	var unsupported *llm.UnsupportedError
-	verdict, finding := trace.Failed, trace.Broken
+func (s *Snapshot) noteProvider(x *Exchange, q *question, err error) {
+	if err == nil {
+		x.trace.Note(trace.Provider, trace.Passed, trace.Answered).Key = q.target.Upstream
+	} else {
+		s.noteProviderFailure(x, q, err)
+	}
+	x.trace.Upstream = max(x.trace.Upstream, x.lap())
+	steps := x.trace.Steps()
+	steps[len(steps)-1].Took = x.trace.Upstream
+}
+
+// noteProviderFailure notes why the provider's part ended badly.
+func (s *Snapshot) noteProviderFailure(x *Exchange, q *question, err error) {
+	var (
+		unsupported *llm.UnsupportedError
+		unreachable *llm.UnreachableError
+		timeout     *llm.TimeoutError
+		told        *llm.Error
+	)
+	finding := trace.Broken
 	switch {
-	case err == nil:
-		verdict, finding = trace.Passed, trace.Answered
 	case errors.As(err, &unsupported):
 		finding = trace.BadParameter
 	case errors.Is(err, errShuttingDown):
 		finding = trace.CutOff
 	case errors.Is(err, errClientGone):
 		finding = trace.Left
+	case errors.Is(err, errNoKey), errors.Is(err, errTwoKeys):
+		finding = trace.NoKey
+	case errors.As(err, &unreachable):
+		finding = trace.Unreachable
+	case errors.As(err, &timeout):
+		finding = trace.Silent
 	}
-	step := x.trace.Note(trace.Provider, verdict, finding)
-	step.Key = target.Upstream
+	step := x.trace.Note(trace.Provider, trace.Failed, finding)
+	step.Key = q.target.Upstream
 	switch finding {
 	case trace.BadParameter:
 		step.Value, step.Detail = unsupported.Param, unsupported.Why
-	case trace.Broken:
+	case trace.Unreachable:
+		step.Detail = unreachable.Why
+	case trace.Silent:
+		step.Value, step.Detail = timeout.Key, timeout.Waited.String()
+	case trace.Broken, trace.NoKey:
 		step.Detail = err.Error()
+		if errors.As(err, &told) {
+			step.Value = strconv.Itoa(told.Status)
+		}
 	}
-	x.trace.Upstream = max(x.trace.Upstream, x.lap())
-	step.Took = x.trace.Upstream
 }

@@ -20,6 +20,7 @@ type Exchange struct {
 	conn  deadliner
 	trace trace.Trace
 	body  body
+	asked question
 
 	// route is the template of the path, for the metrics: "/llm/chat/completions", never what the caller wrote.
 	route string

@@ -14,7 +14,6 @@ import (
 	"nexus/gateway/identity/jwks"
 	"nexus/gateway/llm"
 	"nexus/gateway/llm/openai"
-	"nexus/gateway/shared"
 	"nexus/gateway/trace"
 )
 
@@ -51,10 +50,7 @@ func Explain(ctx context.Context, plan *Plan, q Question) (*trace.Trace, error) 
 		}
 		verifier = identity.NewVerifier(plan.tokens.rules, keys)
 	}
-	s := &Snapshot{Plan: plan, verifier: verifier}
-	defer s.giveBack()
-	var pool shared.Pool
-	s.router = llm.NewRouter(s.borrowProviders(&pool))
+	s := &Snapshot{Plan: plan, verifier: verifier, backends: plan.unopened()}
 
 	now := time.Now()
 	x := &Exchange{noted: now, trace: trace.Trace{
@@ -82,6 +78,11 @@ func (s *Snapshot) retrace(x *Exchange, q Question) error {
 		return nil
 	}
 	target, err := s.routeOf(x, q.Model)
+	if lists := s.unlisted(); len(lists) > 0 && onlyUnlisted(err) {
+		step := x.trace.Note(trace.Route, trace.Skipped, trace.NotAsked)
+		step.Value, step.Near = x.trace.Model, lists
+		return nil
+	}
 	if err != nil {
 		s.noteRouteFailure(x, err)
 		return err
@@ -99,12 +100,12 @@ func (s *Snapshot) routeOf(x *Exchange, model string) (llm.Target, error) {
 	if err != nil {
 		return llm.Target{}, fmt.Errorf("write the request: %w", err)
 	}
-	request, err := openai.Dialect{}.Decode(body)
+	look, err := openai.Look(openai.Chat, body)
 	if err != nil {
 		return llm.Target{}, err
 	}
-	x.trace.Model = request.Model
-	target, err := s.router.Route(request.Model)
+	x.trace.Model = look.Model
+	target, err := s.router().Route(look.Model)
 	if err != nil {
 		return llm.Target{}, err
 	}
@@ -133,4 +134,21 @@ func (p *Plan) keysOnce(ctx context.Context, q Question) (*jwks.Keys, error) {
 		return jwks.Failed(err), nil
 	}
 	return jwks.Fixed(set), nil
+}
+
+// unlisted are the providers whose models are not known, since they are not asked.
+func (s *Snapshot) unlisted() []string {
+	var names []string
+	for i := range s.backends {
+		if s.backends[i].account.models.Load() == nil {
+			names = append(names, s.backends[i].name)
+		}
+	}
+	return names
+}
+
+// onlyUnlisted is whether a model is unknown for no other reason than that nobody was asked for it.
+func onlyUnlisted(err error) bool {
+	var unknown *llm.UnknownModelError
+	return errors.As(err, &unknown) && unknown.Filter == ""
 }

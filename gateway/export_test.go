@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-
-	"nexus/gateway/llm"
 )
 
 // Handler is what stands behind the door.
@@ -21,15 +19,16 @@ func CapListener(l *net.TCPListener, most int) net.Listener { return capListener
 // BoundedHandler is what net/http logs through.
 func BoundedHandler(h slog.Handler) slog.Handler { return &boundedHandler{Handler: h} }
 
-// Provider is the open provider called name, of the live generation.
-func (g *Gateway) Provider(name string) llm.Provider {
+// Provider is what is open for the provider called name, of the live generation.
+func (g *Gateway) Provider(name string) any {
 	s := g.live.acquire()
 	defer s.release()
-	target, err := s.router.Route(name + "/any")
-	if err != nil {
-		return nil
+	for i := range s.backends {
+		if s.backends[i].name == name {
+			return s.backends[i].client
+		}
 	}
-	return target.Provider
+	return nil
 }
 
 // Shared is how many resources generations hold together.

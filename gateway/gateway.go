@@ -115,9 +115,10 @@ func (g *Gateway) Status() Status {
 			keys := s.keys.Status()
 			status.Keys, status.KeySet = s.keysProblem(time.Now()), &keys
 		}
-		if cards := s.router.Cards(); len(cards) > 0 {
+		if cards := s.router().Cards(); len(cards) > 0 {
 			status.Model = cards[0].ID
 		}
+		status.Providers = s.providerStatus()
 	}
 	return status
 }

@@ -13,7 +13,7 @@ const maxModel = 256
 // listModels answers with the models that callers may name.
 func (s *Snapshot) listModels(x *Exchange, _ string) error {
 	x.trace.Note(trace.Route, trace.Passed, trace.Listed)
-	x.out = x.dialect.Models(x.out[:0], s.router.Cards())
+	x.out = x.dialect.Models(x.out[:0], s.router().Cards())
 	x.send(http.StatusOK)
 	return nil
 }
@@ -26,7 +26,7 @@ func (s *Snapshot) oneModel(x *Exchange, id string) error {
 		return err
 	}
 	x.trace.Model = keep(id, maxModel)
-	card, err := s.router.Card(x.trace.Model)
+	card, err := s.router().Card(x.trace.Model)
 	if err != nil {
 		s.noteRouteFailure(x, err)
 		return err

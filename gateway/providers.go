@@ -1,68 +1,213 @@
 package gateway
 
 import (
-	"context"
-	"time"
+	"net/http"
+	"strings"
 
 	"nexus/config"
 	"nexus/gateway/llm"
 	"nexus/gateway/llm/demo"
+	"nexus/gateway/llm/upstream"
 	"nexus/gateway/shared"
 )
 
 // provider is a provider as the file wants it.
 type provider struct {
 	name     string
-	settings providerSettings
+	kind     config.ProviderType
 	explicit []llm.Alias
+	filter   config.Pattern
+	account  accountSettings // of a provider that is called over the network
+	key      config.Secret
+	// forward is whether the caller's own key takes the place of ours.
+	forward bool
+	rules   upstream.Rules   // of models that the file does not list
+	aliases []upstream.Rules // of those that it lists: the provider's rules, then the model's
+	bearer  []string         // the header Authorization with our key; nil: there is none
 }
 
-// providerSettings are what shapes a provider itself, whatever it is called and whichever models are named: generations
-// with equal ones share it.
-type providerSettings struct {
-	kind config.ProviderType
-}
-
-// sharedProvider is a provider that is open, with the models that it listed then.
-type sharedProvider struct {
-	llm.Provider
-	discovered []llm.Model
+// backend is a provider that is open.
+type backend struct {
+	*provider
+	// answers speaks the neutral conversation; nil: the provider speaks the callers' own protocol.
+	answers llm.Provider
+	client  *upstream.Client // nil: there is nobody to call
+	account *account
 }
 
 // compileProviders lists the providers in file order, which decides who answers a bare model name.
 func compileProviders(cfg *config.Config) []provider {
 	var providers []provider
 	for name, p := range cfg.LLM.Providers.All() {
-		wanted := provider{name: name, settings: providerSettings{kind: p.Type}}
+		rules := compileRules(p.Headers)
+		wanted := provider{
+			name: name, kind: p.Type, filter: p.ModelFilter, key: p.APIKey, forward: p.ForwardToken,
+			rules: upstream.CompileRules(rules, config.NeverForwarded),
+		}
+		if p.Type == config.ProviderOpenAI {
+			wanted.account = accountSettings{
+				connection: upstream.Settings{
+					BaseURL:         p.Base(),
+					ConnectTimeout:  p.ConnectTimeout.Duration(),
+					ResponseTimeout: p.ResponseTimeout.Duration(),
+					IdleTimeout:     p.IdleTimeout.Duration(),
+				},
+				key:     p.APIKey,
+				inserts: insertsOf(rules),
+			}
+		}
+		if p.APIKey.IsSet() {
+			wanted.bearer = []string{"Bearer " + p.APIKey.Reveal()}
+		}
 		for model, m := range p.Models.All() {
 			wanted.explicit = append(wanted.explicit, llm.Alias{Name: model, Sent: m.Rename})
+			both := append(rules[:len(rules):len(rules)], compileRules(m.Headers)...)
+			wanted.aliases = append(wanted.aliases, upstream.CompileRules(both, config.NeverForwarded))
 		}
 		providers = append(providers, wanted)
 	}
 	return providers
 }
 
-// discoverTime is how long a provider may take to list its models while it opens.
-const discoverTime = 5 * time.Second
-
-// openProvider opens a provider that no generation has. One that does not list its models has none; that never keeps a
-// snapshot from opening.
-func openProvider(providerSettings) (*sharedProvider, func()) {
-	ctx, cancel := context.WithTimeout(context.Background(), discoverTime)
-	defer cancel()
-	p := &sharedProvider{Provider: demo.New()} // there is no other kind
-	p.discovered, _ = p.Models(ctx)
-	return p, nil
+// compileRules makes the header rules of one list ready.
+func compileRules(rules []config.HeaderRule) []upstream.Rule {
+	kinds := map[config.HeaderRuleKind]upstream.RuleKind{
+		config.RuleForward: upstream.Forward, config.RuleInsert: upstream.Insert,
+		config.RuleRemove: upstream.Remove, config.RuleRenameDuplicate: upstream.RenameDuplicate,
+	}
+	compiled := make([]upstream.Rule, len(rules))
+	for i, r := range rules {
+		compiled[i] = upstream.Rule{
+			Kind: kinds[r.Rule], Name: http.CanonicalHeaderKey(r.Name), Pattern: r.Pattern.Regexp(),
+			Default: r.Default, Rename: http.CanonicalHeaderKey(r.Rename), Value: r.Value.Reveal(),
+		}
+	}
+	return compiled
 }
 
-// borrowProviders gives a snapshot its providers. Those that another generation has with equal settings are the very
-// same ones.
-func (s *Snapshot) borrowProviders(pool *shared.Pool) []llm.Upstream {
-	upstreams := make([]llm.Upstream, len(s.providers))
-	for i, wanted := range s.providers {
-		p, giveBack := shared.Borrow(pool, wanted.settings, openProvider)
-		s.shares = append(s.shares, giveBack)
-		upstreams[i] = llm.Upstream{Name: wanted.name, Provider: p, Explicit: wanted.explicit, Discovered: p.discovered}
+// insertsOf writes down the headers that rules insert, for the calls that no caller has asked for.
+func insertsOf(rules []upstream.Rule) string {
+	var b strings.Builder
+	for _, r := range rules {
+		if r.Kind == upstream.Insert {
+			b.WriteString(r.Name + ": " + r.Value + "\n")
+		}
 	}
-	return upstreams
+	return b.String()
+}
+
+// rulesFor are the header rules of a model.
+func (p *provider) rulesFor(t *llm.Target) *upstream.Rules {
+	if t.Alias >= 0 {
+		return &p.aliases[t.Alias]
+	}
+	return &p.rules
+}
+
+// borrowProviders gives a snapshot its providers. What another generation has with equal settings is the very same:
+// connections, and what is known of the account.
+func (s *Snapshot) borrowProviders(pool *shared.Pool) {
+	s.backends = make([]backend, len(s.providers))
+	for i := range s.providers {
+		wanted := &s.providers[i]
+		b := &s.backends[i]
+		b.provider = wanted
+		if wanted.kind == config.ProviderDemo {
+			b.answers, b.account = demo.New(), builtInAccount()
+			continue
+		}
+		client, giveBack := shared.Borrow(pool, wanted.account.connection, upstream.Open)
+		s.shares = append(s.shares, giveBack)
+		account, giveBack := shared.Borrow(pool, wanted.account, func(settings accountSettings) (*account, func()) {
+			return openAccount(client, settings, s.gateway.modelsOf(settings), s.gateway.logger.With("provider", wanted.name))
+		})
+		s.shares = append(s.shares, giveBack)
+		b.client, b.account = client, account
+	}
+}
+
+// modelsOf are the models that the running generation knows of at a place; nil: none. Another key, or other deadlines, must
+// not make every discovered name unknown until the next list is there.
+func (g *Gateway) modelsOf(settings accountSettings) *[]llm.Model {
+	running := g.live.current.Load() // only a reload stores it, and this is one
+	if running == nil {
+		return nil
+	}
+	for i := range running.backends {
+		b := &running.backends[i]
+		if b.client != nil && b.provider.account.connection.BaseURL == settings.connection.BaseURL {
+			return b.account.models.Load()
+		}
+	}
+	return nil
+}
+
+// routing is a router with the lists of models that it was made of.
+type routing struct {
+	*llm.Router
+	lists []*[]llm.Model
+}
+
+// router knows where each model's name leads at the moment: providers list other models from time to time.
+func (s *Snapshot) router() *llm.Router {
+	r := s.routing.Load()
+	if r == nil {
+		return s.reroute()
+	}
+	for i := range s.backends {
+		if s.backends[i].account.models.Load() != r.lists[i] {
+			return s.reroute()
+		}
+	}
+	return r.Router
+}
+
+// reroute makes the router of the models that are listed now. Two at once make two equal ones.
+func (s *Snapshot) reroute() *llm.Router {
+	r := &routing{lists: make([]*[]llm.Model, len(s.backends))}
+	upstreams := make([]llm.Upstream, len(s.backends))
+	for i := range s.backends {
+		b := &s.backends[i]
+		r.lists[i] = b.account.models.Load()
+		upstreams[i] = llm.Upstream{Name: b.name, Explicit: b.explicit}
+		if r.lists[i] != nil {
+			upstreams[i].Discovered = *r.lists[i]
+		}
+		if b.filter.IsSet() {
+			upstreams[i].Filter = b.filter.Matches
+		}
+	}
+	r.Router = llm.NewRouter(upstreams)
+	s.routing.Store(r)
+	return r.Router
+}
+
+// providerStatus says how each provider is, in file order.
+func (s *Snapshot) providerStatus() []ProviderStatus {
+	all := make([]ProviderStatus, len(s.backends))
+	for i := range s.backends {
+		b := &s.backends[i]
+		all[i] = b.account.status()
+		all[i].Name, all[i].Type = b.name, string(b.kind)
+		for _, m := range b.account.listed() {
+			if !b.filter.IsSet() || b.filter.Matches(m.ID) {
+				all[i].Models = append(all[i].Models, m.ID)
+			}
+		}
+	}
+	return all
+}
+
+// unopened are the providers for a question that calls none of them.
+func (p *Plan) unopened() []backend {
+	backends := make([]backend, len(p.providers))
+	for i := range p.providers {
+		backends[i].provider = &p.providers[i]
+		if p.providers[i].kind == config.ProviderDemo {
+			backends[i].account = builtInAccount()
+		} else {
+			backends[i].account = &account{}
+		}
+	}
+	return backends
 }

@@ -79,12 +79,17 @@ func classify(err error) refusal {
 		nothing     *endpointError
 		method      *methodError
 		nowhere     *nowhereError
+		notSpoken   *notSpokenError
 	)
 	switch {
 	case errors.As(err, &caller):
 		return classifyCaller(caller)
 	case errors.As(err, &provider):
 		return classifyProvider(provider)
+	case errors.As(err, &notSpoken):
+		r := answer(trace.EndpointUnknown, 404, typeNotFound, "endpoint_unknown", "There is no such endpoint for this model: "+notSpoken.Error())
+		r.key = "llm.providers"
+		return r
 	case errors.As(err, &invalid):
 		r := answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", "Invalid request: "+invalid.What)
 		r.kept = "Invalid request: " + cmp.Or(invalid.Kept, invalid.What)
@@ -107,7 +112,39 @@ func classify(err error) refusal {
 	case errors.As(err, &nowhere):
 		return answer(trace.EndpointUnknown, 404, typeNotFound, "endpoint_unknown", nowhere.message)
 	}
+	if r, ok := classifyCall(err); ok {
+		return r
+	}
 	return classifyState(err)
+}
+
+// classifyCall tells what went wrong between us and a provider.
+func classifyCall(err error) (r refusal, ok bool) {
+	var (
+		unreachable *llm.UnreachableError
+		timeout     *llm.TimeoutError
+		broken      *llm.BrokenError
+	)
+	switch {
+	case errors.As(err, &unreachable):
+		r = answer(trace.ProviderUnreachable, 502, typeAPI, "provider_unreachable", "Connection error: "+unreachable.Error())
+	case errors.As(err, &timeout):
+		r = answer(trace.ProviderTimeout, 504, typeAPI, "provider_timeout", "Connection error: the provider did not answer in time")
+		r.kept = "Connection error: " + timeout.Error()
+	case errors.As(err, &broken):
+		r = answer(trace.ProviderError, 502, typeAPI, "provider_error", "Provider API error: "+broken.Error())
+	case errors.Is(err, errNoKey):
+		// Nobody has failed: the caller was asked for something and has not brought it.
+		r = answer(trace.RequestInvalid, 401, typeAuthentication, "missing_api_key", "Authentication failed: send a key of the provider in X-Provider-API-Key")
+		r.challenge = needsToken
+		return r, true
+	case errors.Is(err, errTwoKeys):
+		return answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", "Invalid request: more than one X-Provider-API-Key"), true
+	default:
+		return refusal{}, false
+	}
+	r.failed = true
+	return r, true
 }
 
 func classifyCaller(r *identity.Refusal) refusal {
@@ -162,7 +199,7 @@ func classifyProvider(e *llm.Error) refusal {
 	}
 	told := func(status int, kind, prefix string) refusal {
 		r := answer(trace.ProviderError, status, kind, code, prefix+e.Message)
-		r.failed, r.kept = true, prefix+e.Error()
+		r.failed, r.kept, r.Param = true, prefix+e.Error(), e.Param
 		return r
 	}
 	switch {
@@ -203,6 +240,9 @@ func classifyState(err error) refusal {
 	case errors.As(err, &model):
 		r := answer(trace.ModelUnknown, 404, typeNotFound, "model_not_found", model.Error())
 		r.key = "llm.providers"
+		if model.Filter != "" {
+			r.key = "llm.providers." + model.Filter + ".model_filter"
+		}
 		return r
 	case errors.Is(err, errBodyTooLarge):
 		r := answer(trace.BodyTooLarge, 413, typeInvalidRequest, "request_too_large", "Invalid request: the body is larger than this server takes")
@@ -254,6 +294,9 @@ func (s *Snapshot) refuse(x *Exchange, err error) {
 	}
 	if x.Response().Committed {
 		t.Status = x.Response().Status
+		if cut := (*cutError)(nil); errors.As(err, &cut) {
+			panic(http.ErrAbortHandler) // a clean end would pass for a whole answer
+		}
 		return
 	}
 	h := x.Response().Header()

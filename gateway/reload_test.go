@@ -171,21 +171,23 @@ func TestAGuardedKeyIsNotLostBySilence(t *testing.T) {
 }
 
 func TestWhatAnEditLeavesAloneStaysWarm(t *testing.T) {
-	g, d := startAt(t, tiered)
-	before := g.Provider("demo")
-	d.save(strings.Replace(tiered, "[llm.providers.demo.models.assistant]", "[llm.providers.demo.models.helper]", 1))
+	text := relaying(startVendor(t, always(whole(`{}`))))
+	g, d := startAt(t, text)
+	before := g.Provider("openai")
+	d.save(strings.Replace(text, "[llm.providers.openai.models.gpt-4o]", "[llm.providers.openai.models.best]", 1))
 	if r := g.Reload(journal.CauseFile); r.Result != journal.ResultSuccess {
 		t.Fatal(r.Errors)
 	}
-	if g.Provider("demo") != before || g.Shared() != 1 {
+	// Its connections, and what is known of the account.
+	if g.Provider("openai") != before || g.Shared() != 2 {
 		t.Errorf("a provider whose settings are the same was opened anew; %d are held", g.Shared())
 	}
 	// A reload that fails gives back what it had borrowed.
-	d.save(strings.Replace(tiered, "127.0.0.1:0", "127.0.0.1:1", 1))
+	d.save(strings.Replace(strings.Replace(text, `listen_address = "127.0.0.1:0"`, `listen_address = "127.0.0.1:1"`, 1), "sk-", "other-", 1))
 	if r := g.Reload(journal.CauseFile); r.Result != journal.ResultFailed {
 		t.Fatal(r.Result)
 	}
-	if g.Provider("demo") != before || g.Shared() != 1 || g.Status().LiveGenerations != 1 {
+	if g.Provider("openai") != before || g.Shared() != 2 || g.Status().LiveGenerations != 1 {
 		t.Errorf("after a failed reload: %d shared, %d generations", g.Shared(), g.Status().LiveGenerations)
 	}
 	g.stop()
@@ -365,7 +367,7 @@ func TestABugInAReloadCostsNoMoreThanTheReload(t *testing.T) {
 	if strings.Contains(g.log.String()+r.Errors.Error(), "c4nary") {
 		t.Error("what was thrown is shown")
 	}
-	if a := g.do(t, alice(hello)); a.status != 200 || g.Shared() != 1 || g.Status().LiveGenerations != 1 {
+	if a := g.do(t, alice(hello)); a.status != 200 || g.Shared() != 0 || g.Status().LiveGenerations != 1 {
 		t.Errorf("after it: %d, %d shared, %d generations", a.status, g.Shared(), g.Status().LiveGenerations)
 	}
 	g.broken.Store(false)

@@ -46,9 +46,15 @@ func (s *Snapshot) routes(pages, metrics http.Handler) http.Handler {
 // openAI is what callers of the OpenAI protocol find.
 func (s *Snapshot) openAI() *protocol {
 	return newProtocol(string(s.config.LLM.Protocols.OpenAI.Path), openai.Dialect{}, []endpoint{
-		{method: http.MethodPost, path: "/chat/completions", serve: s.chat},
+		{method: http.MethodPost, path: "/chat/completions", serve: s.converse(openai.Chat)},
 		{method: http.MethodGet, path: "/models", serve: s.listModels},
 		{method: http.MethodGet, path: "/models/", rest: true, serve: s.oneModel},
+		{method: http.MethodPost, path: "/embeddings", serve: s.converse(openai.Embeddings)},
+		{method: http.MethodPost, path: "/responses", serve: s.converse(openai.Responses)},
+		{method: http.MethodPost, path: "/completions", serve: s.converse(openai.Completions)},
+		{method: http.MethodPost, path: "/moderations", serve: s.converse(openai.Moderations)},
+		{method: http.MethodPost, path: "/images/generations", serve: s.converse(openai.Images)},
+		{method: http.MethodPost, path: "/audio/speech", serve: s.converse(openai.Speech)},
 	})
 }
 
@@ -147,7 +153,7 @@ func notInHost(c rune) bool {
 }
 
 func (s *Snapshot) exampleModel() string {
-	if cards := s.router.Cards(); len(cards) > 0 {
+	if cards := s.router().Cards(); len(cards) > 0 {
 		return cards[0].ID
 	}
 	return "provider/model"

@@ -16,7 +16,8 @@ import (
 	"nexus/gateway/llm/openai"
 )
 
-// Snapshot is one generation of the configuration, open and frozen: no setters, nothing written after open returns.
+// Snapshot is one generation of the configuration, open and frozen: no setters, nothing written after open returns but the
+// routes, which follow the models that providers list.
 type Snapshot struct {
 	*Plan
 	// Generation counts the configurations that went live in this process, from 1.
@@ -24,7 +25,8 @@ type Snapshot struct {
 
 	gateway  *Gateway
 	loadedAt time.Time
-	router   *llm.Router
+	backends []backend // as the plan's providers
+	routing  atomic.Pointer[routing]
 	keys     *jwks.Keys         // nil: no token is asked for
 	verifier *identity.Verifier // the same
 	dialect  llm.Dialect        // of errors outside any protocol
@@ -50,7 +52,7 @@ func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
 		}
 	}()
 	s.borrowTokens(&g.pool)
-	s.router = llm.NewRouter(s.borrowProviders(&g.pool))
+	s.borrowProviders(&g.pool)
 	var pages, metrics http.Handler
 	if g.options.Surfaces != nil {
 		pages, metrics = g.options.Surfaces(g, plan.config)
@@ -59,9 +61,7 @@ func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
 	if err := g.openDoor(plan.config); err != nil {
 		return nil, err
 	}
-	if running := g.live.current.Load(); running != nil && running.keys != s.keys {
-		s.awaitKeys()
-	}
+	s.awaitFirst(g.live.current.Load())
 	opened = true
 	g.generations.Add(1)
 	return s, nil

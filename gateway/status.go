@@ -26,4 +26,25 @@ type Status struct {
 	Keys string
 	// KeySet is the keys that tokens are verified with; nil: no token is asked for.
 	KeySet *jwks.Status
+	// Providers are the running configuration's, in file order.
+	Providers []ProviderStatus
+}
+
+// ProviderStatus is what is known of one provider that the running configuration has.
+type ProviderStatus struct {
+	Name string
+	Type string // as in the file: "openai", "demo"
+	// Reachable tells whether the last call, of a caller or for the list of models, was answered at all. Nil: nothing was
+	// tried yet.
+	Reachable *bool
+	// Models are the names of the models that the provider listed last, without those that model_filter leaves out.
+	Models []string
+	// LastError is what went wrong last, in words of ours alone: no address, no key, nothing that the provider said.
+	// Empty: nothing did.
+	LastError   string
+	LastErrorAt time.Time // zero: nothing went wrong
+	// Latency is the time from a call to the head of its answer, smoothed over the last calls. Zero: none was answered.
+	Latency time.Duration
+	// DiscoveredAt is when Models were listed. Zero: never.
+	DiscoveredAt time.Time
 }

@@ -19,22 +19,23 @@ const (
 )
 
 // stream answers event by event, each flushed as it comes.
-func (s *Snapshot) stream(x *Exchange, target llm.Target, call *llm.Call) error {
+func (s *Snapshot) stream(x *Exchange, provider llm.Provider, call *llm.Call) error {
 	ctx := x.Request().Context()
 	encoder := x.dialect.Encoder(call.Request.Model, call.Request)
 	out := newEventWriter(x)
 	defer func() { x.out = out.stop() }()
 
-	for event, err := range target.Provider.Stream(ctx, call) {
+	for event, err := range provider.Stream(ctx, call) {
 		if err != nil {
 			return breakOff(x, out, encoder, causeOf(ctx, err))
 		}
 		x.note(event)
-		if out.write(func(b []byte) []byte { return encoder.Event(b, event) }) != nil {
+		out.buffer = encoder.Event(out.buffer[:0], event)
+		if out.write(out.buffer) != nil {
 			return gone(ctx)
 		}
 	}
-	if out.write(encoder.End) != nil {
+	if out.write(encoder.End(out.buffer[:0])) != nil {
 		return gone(ctx)
 	}
 	return nil
@@ -48,7 +49,7 @@ func breakOff(x *Exchange, out *eventWriter, encoder llm.Encoder, err error) err
 	}
 	failure := classify(err).Failure
 	failure.RequestID = x.trace.ID
-	_ = out.write(func(b []byte) []byte { return encoder.Failure(b, &failure) })
+	_ = out.write(encoder.Failure(out.buffer[:0], &failure))
 	return err
 }
 
@@ -56,11 +57,16 @@ func breakOff(x *Exchange, out *eventWriter, encoder llm.Encoder, err error) err
 func (x *Exchange) note(event llm.Event) {
 	switch event.Kind {
 	case llm.EventText, llm.EventToolCall:
-		if x.trace.FirstToken == 0 {
-			x.trace.FirstToken = time.Since(x.trace.Time)
-		}
+		x.firstToken()
 	case llm.EventUsage:
 		x.trace.Input, x.trace.Output = event.Usage.Input, event.Usage.Output
+	}
+}
+
+// firstToken notes when the answer itself began.
+func (x *Exchange) firstToken() {
+	if x.trace.FirstToken == 0 {
+		x.trace.FirstToken = time.Since(x.trace.Time)
 	}
 }
 
@@ -73,18 +79,20 @@ func gone(ctx context.Context) error {
 }
 
 // eventWriter writes server-sent events, and a comment where there are none for long. The timer writes, too, so
-// that everything is under one lock.
+// that everything is under one lock; only whole events are written, so that the comment always stands between two.
 type eventWriter struct {
 	mu      sync.Mutex
 	w       http.ResponseWriter
 	flusher flusher
-	buffer  []byte
+	buffer  []byte // the stream's own, to build events in
 	started bool
-	silent  bool // no more keep-alives
+	silent  bool      // no more keep-alives
+	last    time.Time // when something was written
 	err     error
 	timer   *time.Timer
 }
 
+// newEventWriter begins a stream's answer. What the answer's header should have besides is set before.
 func newEventWriter(x *Exchange) *eventWriter {
 	out := &eventWriter{w: x.Response(), flusher: x.flusher(), buffer: x.out}
 	out.mu.Lock() // for the timer, which reads what is written here
@@ -93,13 +101,13 @@ func newEventWriter(x *Exchange) *eventWriter {
 	return out
 }
 
-// write sends what the encoder makes of an event, at once.
-func (out *eventWriter) write(encode func([]byte) []byte) error {
+// write sends events at once; none is sent where there are none.
+func (out *eventWriter) write(events []byte) error {
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	out.buffer = encode(out.buffer[:0])
-	if len(out.buffer) > 0 {
-		out.send(out.buffer)
+	out.buffer = events[:0]
+	if len(events) > 0 {
+		out.send(events)
 	}
 	return out.err
 }
@@ -120,9 +128,7 @@ func (out *eventWriter) send(frames []byte) {
 	if _, out.err = out.w.Write(frames); out.err == nil {
 		out.err = out.flusher.FlushError()
 	}
-	if !out.silent {
-		out.timer.Reset(keepAlive)
-	}
+	out.last = time.Now()
 }
 
 // The headers of a stream, shared like jsonContent. The last one keeps a reverse proxy from collecting events.
@@ -132,13 +138,35 @@ var (
 	noBuffering  = []string{"no"}
 )
 
-// idle tells the caller that the stream lives.
+// failed is whether the caller can no longer be written to.
+func (out *eventWriter) failed() bool {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	return out.err != nil
+}
+
+// begun is whether the caller has been sent anything.
+func (out *eventWriter) begun() bool {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	return out.started
+}
+
+// idle tells the caller that the stream lives. It sets its own timer: to move it with each event would cost more than the
+// event.
 func (out *eventWriter) idle() {
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	if !out.silent {
+	if out.silent {
+		return
+	}
+	pause := keepAlive
+	if quiet := time.Since(out.last); out.started && quiet < keepAlive {
+		pause -= quiet
+	} else {
 		out.send([]byte(": keep-alive\n\n"))
 	}
+	out.timer.Reset(pause)
 }
 
 // silence ends the keep-alives and tells whether the caller has been sent anything: both at once, so that none can begin

@@ -62,23 +62,6 @@ func (g *Gateway) keysOf(url string) *jwks.Keys {
 	return running.keys
 }
 
-// firstKeys is how long a reload waits for the first set of an issuer that was not asked before: an answer within that
-// time costs no call between the two configurations, and a change is live soon enough without one.
-const firstKeys = 300 * time.Millisecond
-
-// awaitKeys lets the key set of a configuration that takes the place of another come in, for a moment.
-func (s *Snapshot) awaitKeys() {
-	if s.keys == nil {
-		return
-	}
-	limit := time.NewTimer(firstKeys)
-	defer limit.Stop()
-	select {
-	case <-s.keys.Loaded():
-	case <-limit.C:
-	}
-}
-
 // hasKeys is whether tokens can be verified, or could be once: until then nobody can be served.
 func (s *Snapshot) hasKeys() bool {
 	if s.keys == nil {

@@ -251,8 +251,8 @@ func TestReloadsKeepTheKeys(t *testing.T) {
 	if first, second := i.Fetches(), other.Fetches(); first != 2 || second != 1 {
 		t.Errorf("the key sets were fetched %d and %d times", first, second)
 	}
-	if n := r.Shared(); n != 3 {
-		t.Errorf("%d shares are held, want the demo, one key set and one verifier", n)
+	if n := r.Shared(); n != 2 {
+		t.Errorf("%d shares are held, want one key set and one verifier", n)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-//go:embed assets/style.css assets/config.css assets/icon.svg
+//go:embed assets/style.css assets/config.css assets/providers.css assets/icon.svg
 var assetFiles embed.FS
 
 // Assets are the files that the pages load: the stylesheets and the icon. Each is served under a name
@@ -34,9 +34,10 @@ var embedded = NewAssets()
 func NewAssets() Assets {
 	a := Assets{hashed: map[string]string{}, files: map[string]asset{}}
 	for name, contentType := range map[string]string{
-		"style.css":  "text/css; charset=utf-8",
-		"config.css": "text/css; charset=utf-8",
-		"icon.svg":   "image/svg+xml",
+		"style.css":     "text/css; charset=utf-8",
+		"config.css":    "text/css; charset=utf-8",
+		"providers.css": "text/css; charset=utf-8",
+		"icon.svg":      "image/svg+xml",
 	} {
 		content, err := assetFiles.ReadFile("assets/" + name)
 		if err != nil {

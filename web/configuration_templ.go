@@ -70,7 +70,7 @@ func ConfigView(p ConfigPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(p.Status.Warnings) > 0 {
-				templ_7745c5c3_Err = warnings(p.Status.Warnings, fileName(p.Status.File)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = warnings(p.Frame.Base, p.Status.Warnings, fileName(p.Status.File)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

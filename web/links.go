@@ -15,7 +15,8 @@ func homeURL(base string) string {
 	return base
 }
 
-func configURL(base string) string { return base + "/config" }
+func configURL(base string) string    { return base + "/config" }
+func providersURL(base string) string { return base + "/providers" }
 
 func traceURL(base, id string) string     { return base + "/traces" + requestID(id) }
 func traceJSONURL(base, id string) string { return base + "/api/traces" + requestID(id) }

@@ -215,6 +215,7 @@ func TestHostileText(t *testing.T) {
 		"rejections": web.RejectionsView(poisoned[web.RejectionsPage]()),
 		"traces":     web.TracesView(poisoned[web.TracesPage]()),
 		"trace":      web.TraceView(poisoned[web.TracePage]()),
+		"providers":  web.ProvidersView(poisoned[web.ProvidersPage]()),
 		"config":     web.ConfigView(poisoned[web.ConfigPage]()),
 		"sign-in":    web.SignIn(poisoned[web.SignInPage]()),
 		"message":    web.Message(poisoned[web.MessagePage]()),

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,7 @@ func status() web.Status {
 		Warnings: []web.Warning{
 			{Key: ptr("server.client_identification.client_id.http_header"), Line: ptr(14), Text: "anybody who reaches 0.0.0.0:8000 can send this header; put a trusted proxy in front, or set trusted_sources"},
 			{Key: ptr("server.listen_address"), Text: "overridden by the flag --listen-address"},
+			{Key: ptr("llm.providers.local"), Line: ptr(31), Text: "the provider cannot be reached: connection refused", Provider: true},
 		},
 	}
 }
@@ -203,6 +205,11 @@ func pages() map[string]templ.Component {
 		"config-broken":      web.ConfigView(brokenConfig()),
 		"config-history":     web.ConfigView(longHistory()),
 		"config-hostile":     web.ConfigView(hostileConfig()),
+		"providers-empty":    web.ProvidersView(providersPage()),
+		"providers-fresh":    web.ProvidersView(providersPage(web.Provider{Name: "openai", Type: "openai"}, demo())),
+		"providers-full":     web.ProvidersView(providersPage(provider(1), demo(), unreachable(), provider(180))),
+		"providers-many":     web.ProvidersView(providersPage(slices.Repeat([]web.Provider{provider(1000)}, 30)...)),
+		"providers-hostile":  web.ProvidersView(providersPage(hostileProvider(), unreachable())),
 		"signin":             web.SignIn(web.SignInPage{Frame: frame("", "Sign in"), Next: "/admin/traces"}),
 		"signin-wrong":       web.SignIn(web.SignInPage{Frame: frame("", "Sign in"), Next: hostile, Wrong: "this is not the token"}),
 		"message-forbidden":  web.Message(web.MessagePage{Frame: frame("", "Forbidden"), Status: 403, Headline: "Only for this machine", Text: "The request came from 10.1.2.3. Without admin.token these pages are for direct callers on this machine alone.", Ways: []string{"Forward a port: ssh -L 8000:127.0.0.1:8000 host", "Set admin.token in nexus.toml, and sign in with it."}}),

@@ -45,6 +45,9 @@ type Warning struct {
 	Key  *string `json:"key"` // nil: it is about the file as a whole
 	Line *int    `json:"line"`
 	Text string  `json:"text"`
+
+	// Provider is set where the page of the providers says more. Not part of the JSON.
+	Provider bool `json:"-"`
 }
 
 // Limiter is the state of the rate limiter's storage.
@@ -135,7 +138,7 @@ type Step struct {
 // Frame is what every page shows around its content.
 type Frame struct {
 	Base       string // the admin's path, without a slash at the end: "/admin"
-	Page       string // which entry of the navigation is current: "overview", "rejections", "traces", "config"
+	Page       string // which entry of the navigation is current: "overview", "rejections", "traces", "providers", "config"
 	Title      string
 	Version    string
 	Generation uint64

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"os"
 	"os/signal"
@@ -21,6 +23,8 @@ func serve(s *settings) error {
 	if err != nil {
 		return err
 	}
+	// What libraries tell the standard log is not ours to show: net/http writes there what a provider sends unasked.
+	log.SetOutput(io.Discard)
 	operator := admin.New(admin.Options{Logger: logger})
 	file := s.file()
 	g, err := gateway.New(gateway.Options{

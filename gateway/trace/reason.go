@@ -35,9 +35,11 @@ const (
 	ContentTypeUnsupported Reason = "content_type_unsupported"
 
 	// Of failed requests: the caller was let through, and something broke afterwards.
-	ProviderError Reason = "provider_error"
-	ClientGone    Reason = "client_gone"
-	ShuttingDown  Reason = "shutting_down"
+	ProviderError       Reason = "provider_error"
+	ProviderUnreachable Reason = "provider_unreachable"
+	ProviderTimeout     Reason = "provider_timeout"
+	ClientGone          Reason = "client_gone"
+	ShuttingDown        Reason = "shutting_down"
 	// InternalError is a bug of ours: a panic that was caught.
 	InternalError Reason = "internal_error"
 )
@@ -50,7 +52,7 @@ var Reasons = [...]Reason{
 	RequestInvalid, BodyTooLarge, MemoryExhausted,
 	ModelUnknown, ProviderUnknown, ParameterUnsupported,
 	EndpointUnknown, MethodNotAllowed, ContentTypeUnsupported,
-	ProviderError, ClientGone, ShuttingDown, InternalError,
+	ProviderError, ProviderUnreachable, ProviderTimeout, ClientGone, ShuttingDown, InternalError,
 }
 
 var reasonWords = map[Reason]string{
@@ -79,6 +81,8 @@ var reasonWords = map[Reason]string{
 	MethodNotAllowed:       "wrong method",
 	ContentTypeUnsupported: "unsupported body type",
 	ProviderError:          "the provider failed",
+	ProviderUnreachable:    "the provider could not be reached",
+	ProviderTimeout:        "the provider was silent too long",
 	ClientGone:             "the caller went away",
 	ShuttingDown:           "cut off by the shutdown",
 	InternalError:          "a bug in Nexus",

@@ -122,6 +122,12 @@ func (s *Step) route() string {
 	case UnknownModel:
 		return fmt.Sprintf("no provider has model %q; there are %s", s.Value, enumerate(s.Near)) +
 			s.advise("the caller must name one of them (or provider/model), or a provider in the file must list it under models")
+	case FilteredModel:
+		return fmt.Sprintf("model %q is left out by llm.providers.%s.model_filter; the caller must name another, or the filter must match it, or the file must list it under llm.providers.%s.models", s.Value, s.Key, s.Key)
+	case NotSpoken:
+		return s.Detail + "; the caller must name a model of such a provider"
+	case NotAsked:
+		return fmt.Sprintf("the file lists no model %q; whether %s would be known by its own list is not asked here", s.Value, enumerate(s.Near))
 	case Left:
 		return "the caller went away before its request was whole"
 	}
@@ -135,13 +141,41 @@ func (s *Step) provider() string {
 	case BadParameter:
 		return fmt.Sprintf("provider %q cannot honour parameter %q: %s; the caller must leave it out", s.Key, s.Value, s.Detail)
 	case Broken:
-		return fmt.Sprintf("provider %q failed: %s; the request itself was let through", s.Key, s.Detail)
+		return fmt.Sprintf("provider %q failed: %s; the request itself was let through", s.Key, s.Detail) + s.remedy()
+	case Unreachable:
+		return fmt.Sprintf("provider %q could not be reached: %s; look whether it is up, and at llm.providers.%s.base_url", s.Key, s.Detail, s.Key)
+	case Silent:
+		return fmt.Sprintf("provider %q was silent for %s; look at the provider", s.Key, s.Detail) + s.bound()
+	case NoKey:
+		return fmt.Sprintf("provider %q has forward_token: %s", s.Key, s.Detail)
 	case Left:
 		return fmt.Sprintf("the caller went away while provider %q answered", s.Key)
 	case CutOff:
 		return fmt.Sprintf("the process was stopped while provider %q answered", s.Key)
 	}
 	return "no provider is asked"
+}
+
+// remedy says what helps against the status in Value, where that is known.
+func (s *Step) remedy() string {
+	at := "llm.providers." + s.Key
+	switch s.Value {
+	case "401", "403":
+		return "; the provider does not take the key: look at " + at + ".api_key, or at the key that the caller sent"
+	case "404":
+		return "; look at the model's name, at its rename, and at " + at + ".base_url, which includes the version part"
+	case "429":
+		return "; that is the provider's own limit for the key"
+	}
+	return ""
+}
+
+// bound names the key that bounds the silence.
+func (s *Step) bound() string {
+	if s.Value == "" {
+		return ""
+	}
+	return fmt.Sprintf(", or raise llm.providers.%s.%s", s.Key, s.Value)
 }
 
 // advise says what to change, after the near miss that was found, if there was one.

@@ -100,12 +100,19 @@ const (
 	BodyTooSlow     // the body stopped coming
 	UnknownModel    // no provider has the model
 	UnknownProvider // the name before the slash is no provider
+	FilteredModel   // the provider's model_filter leaves the model out
+	NotSpoken       // the model's provider does not have this endpoint: Detail tells
+	NotAsked        // which models the providers have is not known: Near names those that would have to be asked
 	BadParameter    // the provider cannot honour a parameter
 
 	Answered // the provider answered
 	Broken   // the provider failed
-	Left     // the caller went away first
-	CutOff   // the process stopped first
+	Silent   // the provider was silent for too long
+	// Unreachable: the provider could not be reached, NoKey: the caller has brought no key for it.
+	Unreachable
+	NoKey
+	Left   // the caller went away first
+	CutOff // the process stopped first
 )
 
 // Step is one thing that Nexus tried. It holds facts; [Step.Sentence] makes the words, when somebody reads.

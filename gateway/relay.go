@@ -1,0 +1,378 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"nexus/gateway/llm"
+	"nexus/gateway/llm/openai"
+	"nexus/gateway/llm/upstream"
+)
+
+const (
+	// maxAnswer bounds an answer that is not a stream, in bytes.
+	maxAnswer = 32 << 20
+	// maxFailure bounds what is read of a provider's error, in bytes.
+	maxFailure = 64 << 10
+	// maxEvent bounds one event of a stream, in bytes: pictures come whole in one.
+	maxEvent = 16 << 20
+)
+
+// relayed is one request that is handed on to a provider of the caller's own protocol.
+type relayed struct {
+	*question
+	exchange *Exchange
+	ctx      context.Context
+	keys     [2]string // what must be seen by nobody: ours, and the caller's own; empty: there is none
+	usage    bool      // the provider is asked for the usage that the caller has not asked for
+}
+
+// relay hands the bytes of a request to the provider and those of its answer back. Both stay as they are but for the
+// model's name.
+func (s *Snapshot) relay(x *Exchange, q *question) error {
+	r := &relayed{question: q, exchange: x, ctx: x.Request().Context()}
+	chat := q.endpoint == openai.Chat || q.endpoint == openai.Completions
+	r.usage = chat && q.look.Stream && !q.look.StreamUsage && q.backend.account.reports.Load() != refusesUsage
+	answer, err := s.ask(r)
+	if err == nil {
+		defer answer.Close()
+		err = r.handOn(answer)
+	}
+	if err != nil {
+		r.blame(err)
+		err = causeOf(r.ctx, err)
+	}
+	return err
+}
+
+// ask sends the request and gives an answer of success. A provider that does not know how to report the usage of a stream is
+// asked again without.
+func (s *Snapshot) ask(r *relayed) (*upstream.Answer, error) {
+	reports := &r.backend.account.reports
+	answer, err := s.send(r)
+	told := (*llm.Error)(nil)
+	if r.usage && errors.As(err, &told) && told.Status == http.StatusBadRequest && reports.Load() == unknownUsage &&
+		strings.Contains(told.Param+told.Message, "stream_options") {
+		r.usage = false
+		if answer, err = s.send(r); err == nil {
+			reports.Store(refusesUsage)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.usage && reports.Load() == unknownUsage {
+		reports.Store(reportsUsage)
+	}
+	r.exchange.body.letGo() // nothing is sent once more from here on
+	return answer, nil
+}
+
+// send sends the request once.
+func (s *Snapshot) send(r *relayed) (*upstream.Answer, error) {
+	header, err := r.header()
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	answer, err := r.backend.client.Do(r.ctx, upstream.Call{
+		Method: http.MethodPost, Path: paths[r.endpoint], Header: header, Body: s.payload(r),
+	})
+	took := time.Since(begun)
+	r.exchange.trace.Upstream = took
+	if err != nil {
+		return nil, err
+	}
+	r.backend.account.answered(took)
+	if answer.Status >= 200 && answer.Status < 300 {
+		return answer, nil
+	}
+	defer answer.Close()
+	if answer.Status < 400 {
+		return nil, &llm.Error{Status: answer.Status, Message: "the provider redirects, which is not followed"}
+	}
+	body, err := answer.ReadAll(nil, maxFailure)
+	if err != nil {
+		body = nil // what the status says is worth more than that the words were cut off
+	}
+	return nil, r.hidden(openai.Failure(answer.Status, answer.Header, body))
+}
+
+// paths are where a provider has its endpoints.
+var paths = [...]string{
+	openai.Chat: "/chat/completions", openai.Completions: "/completions", openai.Responses: "/responses",
+	openai.Embeddings: "/embeddings", openai.Moderations: "/moderations", openai.Images: "/images/generations",
+	openai.Speech: "/audio/speech",
+}
+
+// payload is the request's body as the provider gets it. A small one is a copy of its own, which the connection sends
+// together with the head; a large one stays where it was read, for as long as anybody reads it.
+func (s *Snapshot) payload(r *relayed) *upstream.Payload {
+	x := r.exchange
+	pieces := r.look.Outgoing(x.body.bytes, r.target.Sent, r.usage)
+	size := 0
+	for _, piece := range pieces {
+		size += len(piece)
+	}
+	if size > smallBody {
+		return &upstream.Payload{Pieces: pieces, Keeper: x.body.buffer}
+	}
+	whole := make([]byte, 0, size)
+	for _, piece := range pieces {
+		whole = append(whole, piece...)
+	}
+	if !r.usage || r.backend.account.reports.Load() != unknownUsage {
+		s.gateway.bodies.settle(&x.body) // it is not asked for again
+	}
+	return &upstream.Payload{Pieces: [][]byte{whole}}
+}
+
+// blame notes what went wrong, where that is the provider's doing or that of our key.
+func (r *relayed) blame(err error) {
+	told := (*llm.Error)(nil)
+	switch {
+	case r.ctx.Err() != nil, errors.Is(err, errClientGone):
+		return
+	case errors.As(err, &told) && told.Status < 500:
+		ours := told.Status == 401 || told.Status == 403 || told.Status == 429
+		if !ours || r.keys[1] != "" {
+			return
+		}
+	}
+	r.backend.account.failed(err)
+}
+
+// hidden takes our key, or the caller's, out of what a provider says.
+func (r *relayed) hidden(e *llm.Error) *llm.Error {
+	e.Message, e.Param, e.Code = r.mask(e.Message), r.mask(e.Param), r.mask(e.Code)
+	return e
+}
+
+func (r *relayed) mask(text string) string {
+	for _, key := range r.keys {
+		text = upstream.Hide(text, key)
+	}
+	return text
+}
+
+// handOn gives an answer to the caller, in the form that it has.
+func (r *relayed) handOn(answer *upstream.Answer) error {
+	kind := mediaType(answer.Header)
+	other := kind != "application/json" && kind != "text/html"
+	switch {
+	case kind == "text/event-stream", r.look.Stream && other:
+		return r.handOnStream(answer)
+	case r.endpoint == openai.Speech && other:
+		return r.handOnBytes(answer)
+	}
+	return r.handOnWhole(answer)
+}
+
+// mediaType is the kind of an answer, without parameters.
+func mediaType(h http.Header) string {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
+}
+
+// handOnWhole gives the caller an answer that comes in one piece. Nothing is sent before it is there whole.
+func (r *relayed) handOnWhole(answer *upstream.Answer) error {
+	x := r.exchange
+	size := 512
+	if answer.Length >= 0 {
+		size = int(min(answer.Length, maxAnswer)) + 1 // one byte more lets the last read see the end
+	}
+	if cap(x.out) < size {
+		x.out = make([]byte, 0, size)
+	}
+	begun := time.Now()
+	body, err := answer.ReadAll(x.out[:0], maxAnswer)
+	if err != nil {
+		return err
+	}
+	x.out = body
+	pieces, usage, err := openai.Rewrite(r.endpoint, body, r.look.Model)
+	if told := (*llm.Error)(nil); errors.As(err, &told) {
+		return r.hidden(told)
+	}
+	if err != nil {
+		return err
+	}
+	x.trace.Input, x.trace.Output = usage.Input, usage.Output
+	x.trace.Upstream += time.Since(begun)
+	length := 0
+	for _, piece := range pieces {
+		length += len(piece)
+	}
+	h := r.answerHeader(answer)
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = jsonContent
+	}
+	h["Content-Length"] = []string{strconv.Itoa(length)}
+	x.Response().WriteHeader(answer.Status)
+	for _, piece := range pieces {
+		if _, err := x.Response().Write(piece); err != nil {
+			return gone(r.ctx)
+		}
+	}
+	return nil
+}
+
+// handOnBytes gives the caller an answer that is no text, such as sound, as it comes. The status waits for the first byte.
+func (r *relayed) handOnBytes(answer *upstream.Answer) error {
+	x := r.exchange
+	flusher, begun := x.flusher(), false
+	buffer := make([]byte, firstRead)
+	for {
+		n, err := answer.Read(buffer)
+		if !begun && (n > 0 || err == io.EOF) {
+			begun = true
+			h := r.answerHeader(answer)
+			if answer.Length >= 0 {
+				h["Content-Length"] = []string{strconv.FormatInt(answer.Length, 10)}
+			}
+			x.firstToken()
+			x.Response().WriteHeader(answer.Status)
+		}
+		if n > 0 {
+			if _, failed := x.Response().Write(buffer[:n]); failed != nil {
+				return gone(r.ctx)
+			}
+			if flusher.FlushError() != nil {
+				return gone(r.ctx)
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil && begun:
+			return &cutError{err}
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// firstRead is the size of the pieces in which bytes are handed on.
+const firstRead = 32 << 10
+
+// cutError is an answer that broke off where there is no way to say so but to break off as well.
+type cutError struct{ error }
+
+func (e *cutError) Unwrap() error { return e.error }
+
+// handOnStream gives the caller the events as they come. Those that arrive together leave together.
+func (r *relayed) handOnStream(answer *upstream.Answer) error {
+	x := r.exchange
+	r.answerHeader(answer)
+	tap := &openai.Tap{Endpoint: r.endpoint, Model: r.look.Model, Hide: r.usage, Mask: r.mask}
+	frames := upstream.NewFrames(answer, maxEvent)
+	defer frames.Close()
+	out := newEventWriter(x)
+	defer func() { x.out = out.stop() }()
+
+	err := r.pump(frames, tap, out)
+	usage := tap.Usage()
+	x.trace.Input, x.trace.Output = usage.Input, usage.Output
+	if err != nil {
+		if errors.Is(err, errStreamTold) {
+			return tap.Failed()
+		}
+		return breakOff(x, out, x.dialect.Encoder(r.look.Model, &llm.Request{}), causeOf(r.ctx, err))
+	}
+	if out.write(tap.End(out.buffer[:0])) != nil {
+		return gone(r.ctx)
+	}
+	answer.Drain()
+	return nil
+}
+
+// What ends a stream before its time.
+var (
+	errStreamShort = &llm.BrokenError{Why: "the stream ended before the answer was complete"}
+	// errStreamTold is a failure that the provider itself has told the caller, by an event of the endpoint's own.
+	errStreamTold = errors.New("the provider told of a failure")
+)
+
+// pump hands events on until the stream is at its end.
+func (r *relayed) pump(frames *upstream.Frames, tap *openai.Tap, out *eventWriter) error {
+	held := 0 // bytes of comments that wait for the first event: they alone begin no answer
+	for {
+		end := frames.Fill()
+		batch, err := r.collect(frames, tap, out, out.buffer[:held], end == io.EOF)
+		if tap.Began() {
+			r.exchange.firstToken()
+		}
+		if tap.Done() && bytes.HasSuffix(batch, []byte("\r\n\r")) {
+			batch = append(batch, '\n') // which nobody waits for
+		}
+		if held = 0; !tap.Started() && len(batch) < maxHeld {
+			held = len(batch)
+			out.buffer = batch
+			batch = nil
+		}
+		if len(batch) > 0 && out.write(batch) != nil || out.failed() {
+			return gone(r.ctx)
+		}
+		switch {
+		case err != nil:
+			return err
+		case tap.Done():
+			return nil
+		case end != nil && tap.Whole() && r.ctx.Err() == nil:
+			return nil // only the mark at the end is missing
+		case end == io.EOF:
+			return errStreamShort
+		case end != nil:
+			return end
+		}
+	}
+}
+
+// maxHeld bounds the comments that wait for the first event, in bytes.
+const maxHeld = 4 << 10
+
+// collect appends what the caller gets of the events that have arrived. An event that tells of a failure is told in the
+// gateway's own words, but where the endpoint has events for that.
+func (r *relayed) collect(frames *upstream.Frames, tap *openai.Tap, out *eventWriter, batch []byte, last bool) ([]byte, error) {
+	for !tap.Done() {
+		event, ok := frames.Next()
+		if !ok {
+			if event, ok = tail(frames.Rest()); !last || !ok {
+				return batch, nil
+			}
+			last = false
+		}
+		before := len(batch)
+		batch = tap.Event(batch, event)
+		failure := tap.Failed()
+		switch {
+		case failure == nil:
+		case r.endpoint == openai.Responses && out.begun():
+			return batch, errStreamTold
+		default:
+			return batch[:before], failure
+		}
+	}
+	return batch, nil
+}
+
+// tail makes an event of what stands at the end of a stream without the empty line that ends an event, if it is whole:
+// some providers leave that line out.
+func tail(rest []byte) (event []byte, ok bool) {
+	last := bytes.TrimSpace(rest)
+	if i := bytes.LastIndexAny(last, "\r\n"); i >= 0 {
+		last = last[i+1:]
+	}
+	data, ok := bytes.CutPrefix(last, []byte("data:"))
+	if data = bytes.TrimSpace(data); !ok || !bytes.Equal(data, []byte("[DONE]")) && !json.Valid(data) {
+		return nil, false
+	}
+	return append(rest[:len(rest):len(rest)], "\n\n"...), true
+}
