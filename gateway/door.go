@@ -67,9 +67,9 @@ func (w *doorWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // extend gives the next write its time. A deadline moved a moment ago is as good: moving it costs as much as a small
 // write. An error shows itself in the write.
 func (w *doorWriter) extend() {
-	if now := time.Now(); now.Sub(w.extended) > time.Second {
-		w.extended = now
-		_ = w.conn.SetWriteDeadline(now.Add(writeStall))
+	if time.Since(w.extended) > time.Second {
+		w.extended = time.Now()
+		_ = w.conn.SetWriteDeadline(w.extended.Add(writeStall))
 	}
 }
 

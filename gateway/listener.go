@@ -15,6 +15,10 @@ type cappedListener struct {
 	once   sync.Once
 }
 
+// sendBuffer is how much the system keeps for a caller who reads more slowly than we write, in bytes: what is on its way over
+// a long and fast line fits.
+const sendBuffer = 256 << 10
+
 // capListener bounds the connections of l to most.
 func capListener(l *net.TCPListener, most int) *cappedListener {
 	return &cappedListener{TCPListener: l, free: make(chan struct{}, most), closed: make(chan struct{})}
@@ -38,6 +42,8 @@ func (l *cappedListener) Accept() (net.Conn, error) {
 		<-l.free
 		return nil, err
 	}
+	// Else the system takes megabytes for a caller who reads nothing, and it is long before anybody notices.
+	_ = c.SetWriteBuffer(sendBuffer)
 	return &cappedConn{TCPConn: c, leave: sync.OnceFunc(func() { <-l.free })}, nil
 }
 

@@ -286,9 +286,6 @@ func (r *relayed) handOnStream(answer *upstream.Answer) error {
 		}
 		return breakOff(x, out, x.dialect.Encoder(r.look.Model, &llm.Request{}), causeOf(r.ctx, err))
 	}
-	if out.write(tap.End(out.buffer[:0])) != nil {
-		return gone(r.ctx)
-	}
 	answer.Drain()
 	return nil
 }
@@ -309,13 +306,12 @@ func (r *relayed) pump(frames *upstream.Frames, tap *openai.Tap, out *eventWrite
 		if tap.Began() {
 			r.exchange.firstToken()
 		}
-		if tap.Done() && bytes.HasSuffix(batch, []byte("\r\n\r")) {
-			batch = append(batch, '\n') // which nobody waits for
+		if ended := end != nil && r.ctx.Err() == nil && tap.Whole(); err == nil && tap.Started() && (ended || tap.Done()) {
+			return r.last(tap, out, batch) // if anything, the mark at the end is missing
 		}
 		if held = 0; !tap.Started() && len(batch) < maxHeld {
 			held = len(batch)
-			out.buffer = batch
-			batch = nil
+			out.buffer, batch = batch, nil
 		}
 		if len(batch) > 0 && out.write(batch) != nil || out.failed() {
 			return gone(r.ctx)
@@ -323,16 +319,23 @@ func (r *relayed) pump(frames *upstream.Frames, tap *openai.Tap, out *eventWrite
 		switch {
 		case err != nil:
 			return err
-		case tap.Done():
-			return nil
-		case end != nil && tap.Whole() && r.ctx.Err() == nil:
-			return nil // only the mark at the end is missing
 		case end == io.EOF:
 			return errStreamShort
 		case end != nil:
 			return end
 		}
 	}
+}
+
+// last hands the last events on.
+func (r *relayed) last(tap *openai.Tap, out *eventWriter, batch []byte) error {
+	if bytes.HasSuffix(batch, []byte("\r\n\r")) {
+		batch = append(batch, '\n') // which nobody waits for
+	}
+	if out.finish(tap.End(batch)) != nil {
+		return gone(r.ctx)
+	}
+	return nil
 }
 
 // maxHeld bounds the comments that wait for the first event, in bytes.

@@ -35,7 +35,7 @@ func (s *Snapshot) stream(x *Exchange, provider llm.Provider, call *llm.Call) er
 			return gone(ctx)
 		}
 	}
-	if out.write(encoder.End(out.buffer[:0])) != nil {
+	if out.finish(encoder.End(out.buffer[:0])) != nil {
 		return gone(ctx)
 	}
 	return nil
@@ -86,15 +86,16 @@ type eventWriter struct {
 	flusher flusher
 	buffer  []byte // the stream's own, to build events in
 	started bool
-	silent  bool      // no more keep-alives
-	last    time.Time // when something was written
+	silent  bool // no more keep-alives
+	began   time.Time
+	last    time.Duration // since then, when something was written
 	err     error
 	timer   *time.Timer
 }
 
 // newEventWriter begins a stream's answer. What the answer's header should have besides is set before.
 func newEventWriter(x *Exchange) *eventWriter {
-	out := &eventWriter{w: x.Response(), flusher: x.flusher(), buffer: x.out}
+	out := &eventWriter{w: x.Response(), flusher: x.flusher(), buffer: x.out, began: x.trace.Time}
 	out.mu.Lock() // for the timer, which reads what is written here
 	defer out.mu.Unlock()
 	out.timer = time.AfterFunc(firstEvent, out.idle)
@@ -112,8 +113,26 @@ func (out *eventWriter) write(events []byte) error {
 	return out.err
 }
 
-// send writes and flushes; the header goes out with the first bytes. The lock is held.
-func (out *eventWriter) send(frames []byte) {
+// finish sends the last events: together with the end of the answer, which follows at once.
+func (out *eventWriter) finish(events []byte) error {
+	out.silence()
+	out.buffer = events[:0]
+	if len(events) > 0 {
+		out.put(events)
+	}
+	return out.err
+}
+
+// send writes and flushes. The lock is held.
+func (out *eventWriter) send(events []byte) {
+	if out.put(events); out.err == nil {
+		out.err = out.flusher.FlushError()
+	}
+	out.last = time.Since(out.began)
+}
+
+// put writes; the header goes out with the first bytes.
+func (out *eventWriter) put(events []byte) {
 	if out.err != nil {
 		return
 	}
@@ -125,10 +144,7 @@ func (out *eventWriter) send(frames []byte) {
 		h["X-Accel-Buffering"] = noBuffering
 		out.w.WriteHeader(http.StatusOK)
 	}
-	if _, out.err = out.w.Write(frames); out.err == nil {
-		out.err = out.flusher.FlushError()
-	}
-	out.last = time.Now()
+	_, out.err = out.w.Write(events)
 }
 
 // The headers of a stream, shared like jsonContent. The last one keeps a reverse proxy from collecting events.
@@ -161,7 +177,7 @@ func (out *eventWriter) idle() {
 		return
 	}
 	pause := keepAlive
-	if quiet := time.Since(out.last); out.started && quiet < keepAlive {
+	if quiet := time.Since(out.began) - out.last; out.started && quiet < keepAlive {
 		pause -= quiet
 	} else {
 		out.send([]byte(": keep-alive\n\n"))

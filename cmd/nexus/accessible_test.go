@@ -37,7 +37,7 @@ func TestPagesAreAccessible(t *testing.T) {
 		}
 	}
 	look("a sound file", "/admin", "/admin/rejections", "/admin/rejections?reason=none", "/admin/traces",
-		"/admin/traces/answered", "/admin/traces/refused", "/admin/traces/gone", "/admin/config")
+		"/admin/traces/answered", "/admin/traces/refused", "/admin/traces/gone", "/admin/config", "/admin/providers")
 	reloadWith(t, nexus, strings.Replace(identified, `"free", `, "", 1))
 	reloadWith(t, nexus, strings.Replace(identified, "group_values", "group_valeus", 1)+"\n[admin]\ntraces = \"many\"\n")
 	look("a file with mistakes", "/admin", "/admin/config")

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -47,10 +48,10 @@ func padded(parameters string) string {
 
 func compareCPU(b *testing.B, requests int, body string) {
 	nexus := gatewaytest.Start(b, identified)
-	bare, bareAddress := startBare(b, record(b, nexus.URL, body))
+	bare, bareAddress := startBare(b, startOrigin(b, record(b, nexus.URL, body)))
 	ours := &side{process: nexus.Process, address: strings.TrimPrefix(nexus.URL, "http://"), body: body, header: benchHeader}
 	theirs := &side{process: bare, address: bareAddress, body: body, header: benchHeader}
-	compare(b, requests, ours, theirs, "bare")
+	compare(b, benchRounds, requests, ours, theirs, "bare")
 }
 
 // benchHeader says who calls.
@@ -67,7 +68,7 @@ func BenchmarkCPUOfTokens(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			byToken, byHeader := gatewaytest.Start(b, tokened(i)), gatewaytest.Start(b, identified)
 			body := padded(`"stream":false,`)
-			compare(b, 20_000,
+			compare(b, benchRounds, 20_000,
 				&side{process: byToken.Process, address: strings.TrimPrefix(byToken.URL, "http://"), body: body, header: token},
 				&side{process: byHeader.Process, address: strings.TrimPrefix(byHeader.URL, "http://"), body: body, header: header},
 				"header")
@@ -76,13 +77,13 @@ func BenchmarkCPUOfTokens(b *testing.B) {
 }
 
 // compare measures two programs in turns.
-func compare(b *testing.B, requests int, ours, theirs *side, other string) {
+func compare(b *testing.B, rounds, requests int, ours, theirs *side, other string) {
 	b.Helper()
 	for range b.N {
 		ours.measure(b, requests/10) // warm: caches, the heap's size
 		theirs.measure(b, requests/10)
 		var mine, yours, ratios []float64
-		for range benchRounds {
+		for range rounds {
 			m, y := ours.measure(b, requests), theirs.measure(b, requests)
 			mine, yours, ratios = append(mine, m), append(yours, y), append(ratios, m/y)
 		}
@@ -128,15 +129,21 @@ func record(b *testing.B, base, body string) string {
 	return file
 }
 
-// startBare starts the yardstick: the proxy, whose address it gives, and the origin behind it.
-func startBare(b *testing.B, answer string) (*gatewaytest.Process, string) {
+// startOrigin starts a server that answers with the content of a file, and gives its address.
+func startOrigin(b *testing.B, answer string) string {
 	b.Helper()
-	program := gatewaytest.Build(b, "./testdata/bare")
-	origin, proxy := gatewaytest.FreeAddress(b), gatewaytest.FreeAddress(b)
-	gatewaytest.Run(b, program, "origin", origin, answer).Await(b, "listening")
-	process := gatewaytest.Run(b, program, "proxy", proxy, "http://"+origin)
+	address := gatewaytest.FreeAddress(b)
+	gatewaytest.Run(b, gatewaytest.Build(b, "./testdata/bare"), "origin", address, answer).Await(b, "listening")
+	return address
+}
+
+// startBare starts the yardstick, the bare proxy in front of an origin, and gives its address.
+func startBare(b *testing.B, origin string) (*gatewaytest.Process, string) {
+	b.Helper()
+	address := gatewaytest.FreeAddress(b)
+	process := gatewaytest.Run(b, gatewaytest.Build(b, "./testdata/bare"), "proxy", address, "http://"+origin)
 	process.Await(b, "listening")
-	return process, proxy
+	return process, address
 }
 
 // side is one of the two programs that are compared.
@@ -145,24 +152,26 @@ type side struct {
 	address string
 	body    string
 	header  string       // lines that say who calls
+	conns   int          // connections; 0: benchConnections
 	cut     atomic.Int64 // answers that ended too early
 }
 
 // measure sends requests over kept-alive connections and gives the microseconds of CPU per request.
 func (s *side) measure(b *testing.B, requests int) float64 {
 	b.Helper()
+	conns := cmp.Or(s.conns, benchConnections)
 	before := s.process.CPU(b)
 	var wait sync.WaitGroup
-	failures := make([]error, benchConnections)
-	for i := range benchConnections {
-		wait.Go(func() { failures[i] = s.drive(requests / benchConnections) })
+	failures := make([]error, conns)
+	for i := range conns {
+		wait.Go(func() { failures[i] = s.drive(requests / conns) })
 	}
 	wait.Wait()
 	if err := errors.Join(failures...); err != nil {
 		b.Fatal(err)
 	}
 	spent := s.process.CPU(b) - before
-	return float64(spent.Microseconds()) / float64(requests/benchConnections*benchConnections)
+	return float64(spent.Microseconds()) / float64(requests/conns*conns)
 }
 
 // drive sends the request over a kept-alive connection, one after the other. The bare proxy now and then
@@ -194,8 +203,7 @@ func (s *side) converse(requests int) (done int, err error) {
 	if err := conn.SetDeadline(time.Now().Add(roundLimit)); err != nil {
 		return 0, fmt.Errorf("set a deadline: %w", err)
 	}
-	message := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"+
-		"%sContent-Length: %d\r\n\r\n%s", chatPath, s.address, s.header, len(s.body), s.body)
+	message := s.message()
 	answers := bufio.NewReader(conn)
 	for done < requests {
 		if _, err := conn.Write(message); err != nil {
@@ -214,4 +222,10 @@ func (s *side) converse(requests int) (done int, err error) {
 		done++
 	}
 	return done, nil
+}
+
+// message is the request as it goes over a connection.
+func (s *side) message() []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"+
+		"%sContent-Length: %d\r\n\r\n%s", chatPath, s.address, s.header, len(s.body), s.body)
 }

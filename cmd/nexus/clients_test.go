@@ -18,26 +18,32 @@ const clientLimit = 2 * time.Minute
 
 // TestTheOpenAIClientForNode runs the client of the npm package, unmodified, against the built program.
 func TestTheOpenAIClientForNode(t *testing.T) {
+	runNode(t, gatewaytest.Start(t, identified), "openai", "check.js")
+}
+
+// TestTheOpenAIClientForGo runs the client of the Go module, unmodified, against the built program.
+func TestTheOpenAIClientForGo(t *testing.T) {
+	runClient(t, gatewaytest.Start(t, identified), gatewaytest.Build(t, "./testdata/clients/go"))
+}
+
+// runNode runs one of the programs for node, which stands on an npm package.
+func runNode(t *testing.T, nexus *gatewaytest.Nexus, needs, script string) {
+	t.Helper()
 	node := gatewaytest.Need(t, "node")
 	dir, err := filepath.Abs("testdata/clients/npm")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "openai")); err != nil {
-		gatewaytest.Lack(t, "node", "the client is not installed in "+dir)
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", needs)); err != nil {
+		gatewaytest.Lack(t, "node", needs+" is not installed in "+dir)
 	}
-	runClient(t, node, filepath.Join(dir, "check.js"))
-}
-
-// TestTheOpenAIClientForGo runs the client of the Go module, unmodified, against the built program.
-func TestTheOpenAIClientForGo(t *testing.T) {
-	runClient(t, gatewaytest.Build(t, "./testdata/clients/go"))
+	runClient(t, nexus, node, filepath.Join(dir, script))
 }
 
 // runClient runs a program that drives the gateway with a real client, and makes a subtest of each line
 // that it prints.
-func runClient(t *testing.T, program string, args ...string) {
-	nexus := gatewaytest.Start(t, identified)
+func runClient(t *testing.T, nexus *gatewaytest.Nexus, program string, args ...string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), clientLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)

@@ -173,7 +173,7 @@ func TestPagesFitEveryScreen(t *testing.T) {
 	nexus := gatewaytest.Start(t, identified)
 	browser := gatewaytest.OpenBrowser(t)
 	empty := browser.Tab(t, views["phone-light"])
-	for _, path := range []string{"/admin", "/admin/rejections", "/admin/traces", "/admin/config"} {
+	for _, path := range []string{"/admin", "/admin/rejections", "/admin/traces", "/admin/providers", "/admin/config"} {
 		look(t, empty, nexus.URL+path)
 		empty.Screenshot(t, "empty"+strings.ReplaceAll(path, "/", "-"))
 	}
@@ -199,7 +199,7 @@ func TestPagesFitEveryScreen(t *testing.T) {
 	// Reloads with long lines, one of them with mistakes.
 	reloadWith(t, nexus, identified+"# "+long+"\n[llm.providers."+strings.Repeat("p", 100)+"]\ntype = \"demo\"\n")
 	reloadWith(t, nexus, identified+"# "+long+long+"\n["+long+"]\n[admin]\ntraces = \"many\"\n")
-	pages["config"], pages["overview-broken"] = "/admin/config", "/admin"
+	pages["config"], pages["overview-broken"], pages["providers"] = "/admin/config", "/admin", "/admin/providers"
 
 	for name, view := range views {
 		t.Run(name, func(t *testing.T) {

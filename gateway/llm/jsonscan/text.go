@@ -13,9 +13,9 @@ const (
 	highs = 0x8080808080808080
 )
 
-// special marks, by its high bit, the first byte of x (from the lowest) that ends a run of plain text: a
-// quote, a backslash or a control character. Marks above the first one may be wrong, since a borrow runs
-// upwards; bytes beyond ASCII are never marked.
+// special marks, by their high bits, the bytes of x that end a run of plain text: quotes, backslashes and control
+// characters. Above the first of them there may be marks too many, since a borrow runs upwards, but none is missing;
+// bytes beyond ASCII are never marked.
 func special(x uint64) uint64 {
 	// With bit 1 flipped, the quote (0x22) stands right above the control characters, where the space was.
 	quoteOrControl := (x ^ ones*0x02) - ones*0x21
@@ -23,37 +23,61 @@ func special(x uint64) uint64 {
 	return (quoteOrControl | backslash) &^ x & highs
 }
 
-// plain is how many bytes at the beginning of b end no run of plain text, and whether some are beyond ASCII
-// (then it has its high bits set).
-func plain(b []byte) (n int, seen uint64) {
-	rest := b
-	for len(rest) >= 8 {
-		x := binary.LittleEndian.Uint64(rest)
-		if m := special(x); m != 0 {
-			low := bits.TrailingZeros64(m) &^ 7 // the bits before the marked byte
-			return len(b) - len(rest) + low/8, seen | x&(1<<low-1)
-		}
+// short is the escapes of two bytes, by their second.
+var short = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
+
+// run passes plain text and escapes of two bytes from i on, of which source code and prose are made. It ends at a quote,
+// at a control character, at any other escape, or where b does. Seen are the bytes that were passed, or'ed together, and
+// perhaps some behind them: where its high bits are clear, all were ASCII.
+func run(b []byte, i int) (end int, escaped bool, seen uint64) {
+	for i+8 <= len(b) {
+		x := binary.LittleEndian.Uint64(b[i:])
 		seen |= x
-		rest = rest[8:]
-	}
-	for i, c := range rest {
-		if c < ' ' || c == '"' || c == '\\' {
-			return len(b) - len(rest) + i, seen
+		next := i + 8
+		for m := special(x); m != 0; {
+			bit := bits.TrailingZeros64(m) &^ 7
+			at := i + bit/8
+			switch c := byte(x >> bit); {
+			case c == '\\':
+				if at+1 == len(b) || !short[b[at+1]] {
+					return at, escaped, seen
+				}
+				escaped = true
+				m &^= 0xFFFF << bit
+				if bit == 56 {
+					next++
+				}
+			case c == '"' || c < ' ':
+				return at, escaped, seen
+			default: // a mark too many
+				m &^= 0xFF << bit
+			}
 		}
-		seen |= uint64(c)
+		i = next
 	}
-	return len(b), seen
+	for i < len(b) && b[i] != '"' && b[i] >= ' ' {
+		seen |= uint64(b[i])
+		if b[i] == '\\' {
+			if i+1 == len(b) || !short[b[i+1]] {
+				break
+			}
+			escaped = true
+			i++
+		}
+		i++
+	}
+	return i, escaped, seen
 }
 
 // text passes the content of a string, from after its opening quote to its closing one, and tells whether it
 // has escapes.
 func (s *scanner) text(i int) (end int, escaped bool, err *Error) {
 	b, start := s.body, i
-	var seen uint64 // all bytes or'ed together: has any of them its high bit set?
+	var seen uint64 // of all bytes: has any of them its high bit set?
 	for {
-		n, more := plain(b[i:])
-		i += n
-		seen |= more
+		n, some, more := run(b, i)
+		i = n
+		escaped, seen = escaped || some, seen|more
 		if i == len(b) {
 			return i, escaped, endsEarly(i)
 		}

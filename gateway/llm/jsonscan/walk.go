@@ -162,8 +162,7 @@ func (w *walker) text(i int) (int, *Error) {
 // or something before it that no string may hold. It is as lenient as [Walk].
 func TextEnd(b []byte, i int) (end int, ok bool) {
 	for {
-		n, _ := plain(b[i:])
-		i += n
+		i, _, _ = run(b, i)
 		if i == len(b) {
 			return i, false
 		}

@@ -1,7 +1,8 @@
 // Command bare is the yardstick of the benchmarks: the least that a proxy in Go can do, in front of the
 // least that a provider can do.
 //
-//	bare origin ADDRESS FILE   answers every request with the content of FILE
+//	bare origin ADDRESS FILE   answers every request with the content of FILE, and lists one model
+//	bare script ADDRESS MODEL  answers each request as its header X-Script says, and tells what became of it
 //	bare proxy ADDRESS URL     passes every request on to URL with httputil.ReverseProxy
 package main
 
@@ -14,11 +15,12 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"strings"
 )
 
 func main() {
 	if len(os.Args) != 4 {
-		fail("usage: bare origin|proxy ADDRESS FILE|URL")
+		fail("usage: bare origin|script|proxy ADDRESS FILE|MODEL|URL")
 	}
 	handler, err := handlerFor(os.Args[1], os.Args[3])
 	if err != nil {
@@ -38,8 +40,11 @@ func fail(reason any) {
 }
 
 func handlerFor(role, argument string) (http.Handler, error) {
-	if role == "origin" {
+	switch role {
+	case "origin":
 		return origin(argument)
+	case "script":
+		return newScript(argument), nil
 	}
 	target, err := url.Parse(argument)
 	if err != nil {
@@ -68,6 +73,10 @@ func origin(file string) (http.Handler, error) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			return
 		}
+		if strings.HasSuffix(r.URL.Path, "/models") {
+			listModels(w, "gpt-4o-2024-08-06")
+			return
+		}
 		w.Header().Set("Content-Type", kind)
 		if len(pieces) == 1 {
 			_, _ = w.Write(body)
@@ -80,4 +89,10 @@ func origin(file string) (http.Handler, error) {
 			}
 		}
 	}), nil
+}
+
+// listModels answers a request for the list of models.
+func listModels(w http.ResponseWriter, model string) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprintf(w, `{"object":"list","data":[{"id":%q,"object":"model","created":1722814719,"owned_by":"system"}]}`, model)
 }

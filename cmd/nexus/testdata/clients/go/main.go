@@ -1,6 +1,7 @@
 // Command clients drives a running Nexus with the unmodified OpenAI client for Go and says what it saw,
-// one JSON object a line: {"name": "…", "error": null or "…"}. The address comes from NEXUS_URL. The
-// exit code is 0 if every check was carried out, whatever it found: the reader of the lines judges.
+// one JSON object a line: {"name": "…", "error": null or "…"}. The address comes from NEXUS_URL. With the
+// argument "provider" the provider behind is OpenAI's double, else it is the built-in demo. The exit code
+// is 0 if every check was carried out, whatever it found: the reader of the lines judges.
 package main
 
 import (
@@ -24,7 +25,11 @@ const (
 
 func main() {
 	out := json.NewEncoder(os.Stdout)
-	for _, c := range checks() {
+	all := checks()
+	if len(os.Args) > 1 && os.Args[1] == "provider" {
+		all = providerChecks()
+	}
+	for _, c := range all {
 		ctx, cancel := context.WithTimeout(context.Background(), callLimit)
 		var text *string
 		if err := c.run(ctx); err != nil {
