@@ -30,10 +30,21 @@ var short = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n
 // at a control character, at any other escape, or where b does. Seen are the bytes that were passed, or'ed together, and
 // perhaps some behind them: where its high bits are clear, all were ASCII.
 func run(b []byte, i int) (end int, escaped bool, seen uint64) {
+	clean := 0 // words in a row without anything special
 	for i+8 <= len(b) {
 		x := binary.LittleEndian.Uint64(b[i:])
 		seen |= x
 		next := i + 8
+		if special(x) == 0 {
+			if clean++; clean == 3 { // a long run, it seems
+				var more uint64
+				next, more = leap(b, next)
+				seen, clean = seen|more, 0
+			}
+			i = next
+			continue
+		}
+		clean = 0
 		for m := special(x); m != 0; {
 			bit := bits.TrailingZeros64(m) &^ 7
 			at := i + bit/8
@@ -67,6 +78,21 @@ func run(b []byte, i int) (end int, escaped bool, seen uint64) {
 		i++
 	}
 	return i, escaped, seen
+}
+
+// leap passes plain text four words at a time.
+func leap(b []byte, i int) (end int, seen uint64) {
+	for i+32 <= len(b) {
+		p := b[i : i+32 : i+32]
+		w, x := binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[8:])
+		y, z := binary.LittleEndian.Uint64(p[16:]), binary.LittleEndian.Uint64(p[24:])
+		if special(w)|special(x)|special(y)|special(z) != 0 {
+			break
+		}
+		seen |= w | x | y | z
+		i += 32
+	}
+	return i, seen
 }
 
 // text passes the content of a string, from after its opening quote to its closing one, and tells whether it
