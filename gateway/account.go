@@ -48,7 +48,7 @@ type account struct {
 	reach   atomic.Int32 // see the constants
 	latency atomic.Int64 // smoothed, in nanoseconds; 0: nothing was answered yet
 	trouble atomic.Pointer[trouble]
-	reports atomic.Int32 // see the constants
+	silent  silentModels
 }
 
 // What is known of whether a provider can be reached.
@@ -56,13 +56,6 @@ const (
 	unknownReach int32 = iota
 	reached
 	unreached
-)
-
-// What is known of whether the provider reports the usage of a stream when it is asked to.
-const (
-	unknownUsage int32 = iota
-	reportsUsage
-	refusesUsage
 )
 
 // trouble is what went wrong last.
@@ -197,7 +190,7 @@ func (a *account) failed(err error) {
 		unreachable *llm.UnreachableError
 		timeout     *llm.TimeoutError
 	)
-	if errors.As(err, &unreachable) || errors.As(err, &timeout) {
+	if errors.As(err, &unreachable) || errors.As(err, &timeout) && timeout.Key != "idle_timeout" { // it had answered
 		a.reach.Store(unreached)
 	}
 	a.trouble.Store(&trouble{what: err.Error(), at: time.Now()})

@@ -202,7 +202,7 @@ func (s *Snapshot) noteProviderFailure(x *Exchange, q *question, err error) {
 		finding = trace.CutOff
 	case errors.Is(err, errClientGone):
 		finding = trace.Left
-	case errors.Is(err, errNoKey), errors.Is(err, errTwoKeys):
+	case errors.Is(err, errNoKey), errors.Is(err, errTwoKeys), errors.Is(err, errLongKey):
 		finding = trace.NoKey
 	case errors.As(err, &unreachable):
 		finding = trace.Unreachable

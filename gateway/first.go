@@ -1,11 +1,14 @@
 package gateway
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// firstAnswers is how long a reload waits for the first answers of an issuer or a provider that was not asked before: one
 	// within that time costs no call between the two configurations, and a change is live soon enough without.
-	firstAnswers = 300 * time.Millisecond
+	firstAnswers = 200 * time.Millisecond
 	// firstModels is how long a start waits for the first lists of models: until then bare names are unknown.
 	firstModels = time.Second
 )
@@ -22,7 +25,9 @@ func (s *Snapshot) awaitFirst(old *Snapshot) {
 		}
 	}
 	for i := range s.backends {
-		first = append(first, s.backends[i].account.tried)
+		if account := s.backends[i].account; old == nil || !old.knows(account) {
+			first = append(first, account.tried)
+		}
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -33,4 +38,9 @@ func (s *Snapshot) awaitFirst(old *Snapshot) {
 			return
 		}
 	}
+}
+
+// knows is whether the generation has an account: then it is not the one to wait for its first list.
+func (s *Snapshot) knows(a *account) bool {
+	return slices.ContainsFunc(s.backends, func(b backend) bool { return b.account == a })
 }

@@ -24,6 +24,9 @@ type provider struct {
 	rules   upstream.Rules   // of models that the file does not list
 	aliases []upstream.Rules // of those that it lists: the provider's rules, then the model's
 	bearer  []string         // the header Authorization with our key; nil: there is none
+	// secrets are what the rules insert, and aliasSecrets the same of the aliases: nobody sees what a provider repeats of it.
+	secrets      []string
+	aliasSecrets [][]string
 }
 
 // backend is a provider that is open.
@@ -42,7 +45,7 @@ func compileProviders(cfg *config.Config) []provider {
 		rules := compileRules(p.Headers)
 		wanted := provider{
 			name: name, kind: p.Type, filter: p.ModelFilter, key: p.APIKey, forward: p.ForwardToken,
-			rules: upstream.CompileRules(rules, config.NeverForwarded),
+			rules: upstream.CompileRules(rules, config.NeverForwarded), secrets: secretsOf(rules),
 		}
 		if p.Type == config.ProviderOpenAI {
 			wanted.account = accountSettings{
@@ -63,6 +66,7 @@ func compileProviders(cfg *config.Config) []provider {
 			wanted.explicit = append(wanted.explicit, llm.Alias{Name: model, Sent: m.Rename})
 			both := append(rules[:len(rules):len(rules)], compileRules(m.Headers)...)
 			wanted.aliases = append(wanted.aliases, upstream.CompileRules(both, config.NeverForwarded))
+			wanted.aliasSecrets = append(wanted.aliasSecrets, secretsOf(both))
 		}
 		providers = append(providers, wanted)
 	}
@@ -96,6 +100,35 @@ func insertsOf(rules []upstream.Rule) string {
 	return b.String()
 }
 
+// leastSecret is the length from which an inserted value is taken for a secret, in bytes: a shorter one says little, and
+// stands in many a sentence.
+const leastSecret = 8
+
+// secretsOf are the values that rules insert, and what stands behind a scheme in them ("Basic …").
+func secretsOf(rules []upstream.Rule) []string {
+	var secrets []string
+	for _, r := range rules {
+		if r.Kind != upstream.Insert {
+			continue
+		}
+		_, behind, _ := strings.Cut(r.Value, " ")
+		for _, secret := range [...]string{r.Value, behind} {
+			if len(secret) >= leastSecret {
+				secrets = append(secrets, secret)
+			}
+		}
+	}
+	return secrets
+}
+
+// secretsFor are the inserted values of a model.
+func (p *provider) secretsFor(t *llm.Target) []string {
+	if t.Alias >= 0 {
+		return p.aliasSecrets[t.Alias]
+	}
+	return p.secrets
+}
+
 // rulesFor are the header rules of a model.
 func (p *provider) rulesFor(t *llm.Target) *upstream.Rules {
 	if t.Alias >= 0 {
@@ -119,23 +152,23 @@ func (s *Snapshot) borrowProviders(pool *shared.Pool) {
 		client, giveBack := shared.Borrow(pool, wanted.account.connection, upstream.Open)
 		s.shares = append(s.shares, giveBack)
 		account, giveBack := shared.Borrow(pool, wanted.account, func(settings accountSettings) (*account, func()) {
-			return openAccount(client, settings, s.gateway.modelsOf(settings), s.gateway.logger.With("provider", wanted.name))
+			return openAccount(client, settings, s.gateway.modelsOf(wanted), s.gateway.logger.With("provider", wanted.name))
 		})
 		s.shares = append(s.shares, giveBack)
 		b.client, b.account = client, account
 	}
 }
 
-// modelsOf are the models that the running generation knows of at a place; nil: none. Another key, or other deadlines, must
-// not make every discovered name unknown until the next list is there.
-func (g *Gateway) modelsOf(settings accountSettings) *[]llm.Model {
+// modelsOf are the models that the running generation knows of the provider of that name at that place; nil: none. Another
+// key, or other deadlines, must not make every discovered name unknown until the next list is there.
+func (g *Gateway) modelsOf(wanted *provider) *[]llm.Model {
 	running := g.live.current.Load() // only a reload stores it, and this is one
 	if running == nil {
 		return nil
 	}
 	for i := range running.backends {
 		b := &running.backends[i]
-		if b.client != nil && b.provider.account.connection.BaseURL == settings.connection.BaseURL {
+		if b.name == wanted.name && b.provider.account.connection.BaseURL == wanted.account.connection.BaseURL {
 			return b.account.models.Load()
 		}
 	}

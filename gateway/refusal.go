@@ -138,8 +138,8 @@ func classifyCall(err error) (r refusal, ok bool) {
 		r = answer(trace.RequestInvalid, 401, typeAuthentication, "missing_api_key", "Authentication failed: send a key of the provider in X-Provider-API-Key")
 		r.challenge = needsToken
 		return r, true
-	case errors.Is(err, errTwoKeys):
-		return answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", "Invalid request: more than one X-Provider-API-Key"), true
+	case errors.Is(err, errTwoKeys), errors.Is(err, errLongKey):
+		return answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", "Invalid request: X-Provider-API-Key must be sent once, and be at most 16 KiB long"), true
 	default:
 		return refusal{}, false
 	}
@@ -193,9 +193,9 @@ func classifyToken(r *identity.Refusal) refusal {
 
 // classifyProvider tells a provider's failure in the provider's words.
 func classifyProvider(e *llm.Error) refusal {
-	code := e.Code
-	if code == "" {
-		code = "provider_error"
+	code := "provider_error"
+	if e.Code != "" && e.Status < 500 {
+		code = e.Code
 	}
 	told := func(status int, kind, prefix string) refusal {
 		r := answer(trace.ProviderError, status, kind, code, prefix+e.Message)

@@ -30,46 +30,48 @@ type relayed struct {
 	*question
 	exchange *Exchange
 	ctx      context.Context
+	source   []byte    // the request's body
 	keys     [2]string // what must be seen by nobody: ours, and the caller's own; empty: there is none
 	usage    bool      // the provider is asked for the usage that the caller has not asked for
+	unasked  bool      // and has said that it does not take the question
 }
 
 // relay hands the bytes of a request to the provider and those of its answer back. Both stay as they are but for the
 // model's name.
 func (s *Snapshot) relay(x *Exchange, q *question) error {
-	r := &relayed{question: q, exchange: x, ctx: x.Request().Context()}
+	r := &relayed{question: q, exchange: x, ctx: x.Request().Context(), source: x.body.bytes}
 	chat := q.endpoint == openai.Chat || q.endpoint == openai.Completions
-	r.usage = chat && q.look.Stream && !q.look.StreamUsage && q.backend.account.reports.Load() != refusesUsage
+	r.usage = chat && q.look.Stream && !q.look.StreamUsage && !q.backend.account.silent.has(r.silentModel())
 	answer, err := s.ask(r)
 	if err == nil {
 		defer answer.Close()
 		err = r.handOn(answer)
 	}
-	if err != nil {
-		r.blame(err)
-		err = causeOf(r.ctx, err)
+	if err == nil {
+		return nil
 	}
-	return err
+	r.blame(err)
+	if cut := (*cutError)(nil); errors.As(err, &cut) {
+		return &cutError{causeOf(r.ctx, cut.error)}
+	}
+	return causeOf(r.ctx, err)
 }
 
-// ask sends the request and gives an answer of success. A provider that does not know how to report the usage of a stream is
-// asked again without.
+// silentModel is how it is remembered that this model does not report the usage of streams.
+func (r *relayed) silentModel() silentModel { return silentModel{r.endpoint, r.target.Sent} }
+
+// ask sends the request and gives an answer of success. A provider that does not take the question for the usage of a
+// stream, which the caller has not asked, is sent the request once more without.
 func (s *Snapshot) ask(r *relayed) (*upstream.Answer, error) {
-	reports := &r.backend.account.reports
 	answer, err := s.send(r)
-	told := (*llm.Error)(nil)
-	if r.usage && errors.As(err, &told) && told.Status == http.StatusBadRequest && reports.Load() == unknownUsage &&
-		strings.Contains(told.Param+told.Message, "stream_options") {
+	if err != nil && r.usage && r.unasked {
 		r.usage = false
 		if answer, err = s.send(r); err == nil {
-			reports.Store(refusesUsage)
+			r.backend.account.silent.add(r.silentModel())
 		}
 	}
 	if err != nil {
 		return nil, err
-	}
-	if r.usage && reports.Load() == unknownUsage {
-		reports.Store(reportsUsage)
 	}
 	r.exchange.body.letGo() // nothing is sent once more from here on
 	return answer, nil
@@ -102,6 +104,8 @@ func (s *Snapshot) send(r *relayed) (*upstream.Answer, error) {
 	if err != nil {
 		body = nil // what the status says is worth more than that the words were cut off
 	}
+	r.unasked = (answer.Status == http.StatusBadRequest || answer.Status == http.StatusUnprocessableEntity) &&
+		bytes.Contains(body, []byte("stream_options"))
 	return nil, r.hidden(openai.Failure(answer.Status, answer.Header, body))
 }
 
@@ -116,7 +120,7 @@ var paths = [...]string{
 // together with the head; a large one stays where it was read, for as long as anybody reads it.
 func (s *Snapshot) payload(r *relayed) *upstream.Payload {
 	x := r.exchange
-	pieces := r.look.Outgoing(x.body.bytes, r.target.Sent, r.usage)
+	pieces := r.look.Outgoing(r.source, r.target.Sent, r.usage)
 	size := 0
 	for _, piece := range pieces {
 		size += len(piece)
@@ -128,9 +132,10 @@ func (s *Snapshot) payload(r *relayed) *upstream.Payload {
 	for _, piece := range pieces {
 		whole = append(whole, piece...)
 	}
-	if !r.usage || r.backend.account.reports.Load() != unknownUsage {
-		s.gateway.bodies.settle(&x.body) // it is not asked for again
+	if r.usage {
+		r.source = bytes.Clone(r.source) // it may have to be sent again, in another form
 	}
+	s.gateway.bodies.settle(&x.body)
 	return &upstream.Payload{Pieces: [][]byte{whole}}
 }
 
@@ -138,7 +143,7 @@ func (s *Snapshot) payload(r *relayed) *upstream.Payload {
 func (r *relayed) blame(err error) {
 	told := (*llm.Error)(nil)
 	switch {
-	case r.ctx.Err() != nil, errors.Is(err, errClientGone):
+	case r.ctx.Err() != nil, errors.Is(err, errClientGone), errors.Is(err, errNoKey), errors.Is(err, errTwoKeys), errors.Is(err, errLongKey):
 		return
 	case errors.As(err, &told) && told.Status < 500:
 		ours := told.Status == 401 || told.Status == 403 || told.Status == 429
@@ -159,6 +164,9 @@ func (r *relayed) mask(text string) string {
 	for _, key := range r.keys {
 		text = upstream.Hide(text, key)
 	}
+	for _, secret := range r.backend.secretsFor(&r.target) {
+		text = upstream.Hide(text, secret)
+	}
 	return text
 }
 
@@ -167,10 +175,12 @@ func (r *relayed) handOn(answer *upstream.Answer) error {
 	kind := mediaType(answer.Header)
 	other := kind != "application/json" && kind != "text/html"
 	switch {
-	case kind == "text/event-stream", r.look.Stream && other:
+	case kind == "text/event-stream":
 		return r.handOnStream(answer)
 	case r.endpoint == openai.Speech && other:
 		return r.handOnBytes(answer)
+	case r.look.Stream && other:
+		return r.handOnStream(answer)
 	}
 	return r.handOnWhole(answer)
 }
@@ -186,7 +196,7 @@ func (r *relayed) handOnWhole(answer *upstream.Answer) error {
 	x := r.exchange
 	size := 512
 	if answer.Length >= 0 {
-		size = int(min(answer.Length, maxAnswer)) + 1 // one byte more lets the last read see the end
+		size = int(min(answer.Length, maxAnnounced)) + 1 // one byte more lets the last read see the end
 	}
 	if cap(x.out) < size {
 		x.out = make([]byte, 0, size)
@@ -223,6 +233,9 @@ func (r *relayed) handOnWhole(answer *upstream.Answer) error {
 	}
 	return nil
 }
+
+// maxAnnounced bounds the memory that is taken for what an answer merely announces, in bytes.
+const maxAnnounced = 1 << 20
 
 // handOnBytes gives the caller an answer that is no text, such as sound, as it comes. The status waits for the first byte.
 func (r *relayed) handOnBytes(answer *upstream.Answer) error {
@@ -270,11 +283,10 @@ func (e *cutError) Unwrap() error { return e.error }
 // handOnStream gives the caller the events as they come. Those that arrive together leave together.
 func (r *relayed) handOnStream(answer *upstream.Answer) error {
 	x := r.exchange
-	r.answerHeader(answer)
 	tap := &openai.Tap{Endpoint: r.endpoint, Model: r.look.Model, Hide: r.usage, Mask: r.mask}
 	frames := upstream.NewFrames(answer, maxEvent)
 	defer frames.Close()
-	out := newEventWriter(x)
+	out := newEventWriter(x, func() { r.answerHeader(answer) })
 	defer func() { x.out = out.stop() }()
 
 	err := r.pump(frames, tap, out)
@@ -306,7 +318,7 @@ func (r *relayed) pump(frames *upstream.Frames, tap *openai.Tap, out *eventWrite
 		if tap.Began() {
 			r.exchange.firstToken()
 		}
-		if ended := end != nil && r.ctx.Err() == nil && tap.Whole(); err == nil && tap.Started() && (ended || tap.Done()) {
+		if err == nil && tap.Started() && (tap.Done() || r.ended(end, tap)) {
 			return r.last(tap, out, batch) // if anything, the mark at the end is missing
 		}
 		if held = 0; !tap.Started() && len(batch) < maxHeld {
@@ -325,6 +337,15 @@ func (r *relayed) pump(frames *upstream.Frames, tap *openai.Tap, out *eventWrite
 			return end
 		}
 	}
+}
+
+// ended is whether a stream may end as it did. A chat whose answers have all told why they ended is whole however the
+// connection went; of other answers nobody can tell but by a clean end.
+func (r *relayed) ended(end error, tap *openai.Tap) bool {
+	if end == nil || r.ctx.Err() != nil || !tap.Whole() {
+		return false
+	}
+	return end == io.EOF || r.endpoint == openai.Chat || r.endpoint == openai.Completions
 }
 
 // last hands the last events on.
@@ -357,7 +378,7 @@ func (r *relayed) collect(frames *upstream.Frames, tap *openai.Tap, out *eventWr
 		failure := tap.Failed()
 		switch {
 		case failure == nil:
-		case r.endpoint == openai.Responses && out.begun():
+		case tap.Told(), r.endpoint == openai.Responses && out.begun():
 			return batch, errStreamTold
 		default:
 			return batch[:before], failure

@@ -12,10 +12,14 @@ import (
 var (
 	errNoKey   = errors.New("the provider takes the caller's own key, and the caller sent none in X-Provider-API-Key")
 	errTwoKeys = errors.New("the caller sent more than one X-Provider-API-Key")
+	errLongKey = errors.New("the caller's X-Provider-API-Key is longer than 16 KiB")
 )
 
 // providerKey is the header in which a caller brings a key of its own.
 const providerKey = "X-Provider-Api-Key"
+
+// maxProviderKey bounds it, in bytes.
+const maxProviderKey = 16 << 10
 
 // header is what the provider is sent: what goes through without a rule, what the rules say, and ours.
 func (r *relayed) header() (http.Header, error) {
@@ -65,6 +69,9 @@ func (r *relayed) bearer(in http.Header) ([]string, error) {
 		return nil, errTwoKeys
 	case len(own) == 1 && strings.TrimSpace(own[0]) != "":
 		key := strings.TrimSpace(own[0])
+		if len(key) > maxProviderKey {
+			return nil, errLongKey
+		}
 		r.keys[1] = key
 		return []string{"Bearer " + key}, nil
 	case b.bearer == nil:
@@ -92,10 +99,10 @@ func (r *relayed) answerHeader(answer *upstream.Answer) http.Header {
 	h := r.exchange.Response().Header()
 	named := answer.Header["Connection"]
 	for name, values := range answer.Header {
-		if kept[name] || strings.HasPrefix(name, "Access-Control-") || strings.HasPrefix(name, "Cross-Origin-") || strings.HasPrefix(name, "X-Accel-") {
+		if kept[name] || name != "Content-Type" && r.tellsKey(values) || strings.HasPrefix(name, "Access-Control-") || strings.HasPrefix(name, "Cross-Origin-") || strings.HasPrefix(name, "X-Accel-") {
 			continue
 		}
-		if len(named) > 0 && names(named, name) || r.tellsKey(values) {
+		if len(named) > 0 && names(named, name) {
 			continue
 		}
 		h[name] = values
@@ -119,10 +126,18 @@ func names(lists []string, name string) bool {
 func (r *relayed) tellsKey(values []string) bool {
 	for _, value := range values {
 		for _, key := range r.keys {
-			if key != "" && strings.Contains(value, key) {
+			if len(key) >= leastKey && strings.Contains(value, key) {
+				return true
+			}
+		}
+		for _, secret := range r.backend.secretsFor(&r.target) {
+			if strings.Contains(value, secret) {
 				return true
 			}
 		}
 	}
 	return false
 }
+
+// leastKey is the length below which a key is none, but "any text", in bytes: it stands in every header.
+const leastKey = 3

@@ -173,13 +173,13 @@ func TestWhatAProviderSaysInstead(t *testing.T) {
 		{"a redirect", "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n", asking, 502, "api_error", "provider_error", "Provider API error (302): the provider redirects, which is not followed", trace.ProviderError},
 		{"HTML in place of JSON", whole("<html>hi</html>"), asking, 502, "api_error", "provider_error", "", trace.ProviderError},
 		{"an HTML page in place of a stream", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", askStream, 502, "api_error", "provider_error", "", trace.ProviderError},
-		{"a failure of 200", whole(failure(`"overloaded"`)), asking, 500, "internal_error", "overloaded", "They said so", trace.ProviderError},
+		{"a failure of 200", whole(failure(`"overloaded"`)), asking, 500, "internal_error", "provider_error", "They said so", trace.ProviderError},
 		{"nothing at all", whole(""), asking, 502, "api_error", "provider_error", "", trace.ProviderError},
 		{"half an answer", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a\"", asking, 502, "api_error", "provider_error", "", trace.ProviderError},
 		{"no HTTP", "SSH-2.0-OpenSSH_9\r\n\r\n", asking, 502, "api_error", "", "", ""},
 		{"a stream without events", chunked + endOfStream, askStream, 502, "api_error", "provider_error", "", trace.ProviderError},
 		{"a stream that ends in its first event", chunked + chunk("data: {\"id\"") + endOfStream, askStream, 502, "api_error", "provider_error", "", trace.ProviderError},
-		{"a failure as the first event", chunked + chunk("data: "+failure(`"overloaded"`)+"\n\n") + endOfStream, askStream, 500, "internal_error", "overloaded", "They said so", trace.ProviderError},
+		{"a failure as the first event", chunked + chunk("data: "+failure(`"overloaded"`)+"\n\n") + endOfStream, askStream, 500, "internal_error", "provider_error", "They said so", trace.ProviderError},
 		{"a packing that is not known", whole("....", "Content-Encoding: br"), asking, 502, "api_error", "provider_error", "", trace.ProviderError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestAStreamThatBreaksOff(t *testing.T) {
 		{"ended too early", chunked + chunk(delta("a")) + endOfStream, "", "provider_error", false},
 		{"in the middle of an event", chunked + chunk(delta("a")+"data: {\"id\":") + endOfStream, "", "provider_error", false},
 		{"silent", chunked + chunk(delta("a")), "idle_timeout = \"300ms\"", "provider_timeout", true},
-		{"a failure", chunked + chunk(delta("a")+`data: {"error":{"message":"no `+vendorKey+`","code":"overloaded"}}`+"\n\n"), "", "overloaded", false},
+		{"a failure", chunked + chunk(delta("a")+`data: {"error":{"message":"no `+vendorKey+`","code":"overloaded"}}`+"\n\n"), "", "provider_error", false},
 		{"not chunks", chunked + chunk(delta("a")) + "zz\r\n", "", "provider_error", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -22,7 +22,7 @@ const (
 func (s *Snapshot) stream(x *Exchange, provider llm.Provider, call *llm.Call) error {
 	ctx := x.Request().Context()
 	encoder := x.dialect.Encoder(call.Request.Model, call.Request)
-	out := newEventWriter(x)
+	out := newEventWriter(x, func() {})
 	defer func() { x.out = out.stop() }()
 
 	for event, err := range provider.Stream(ctx, call) {
@@ -84,6 +84,7 @@ type eventWriter struct {
 	mu      sync.Mutex
 	w       http.ResponseWriter
 	flusher flusher
+	head    func()
 	buffer  []byte // the stream's own, to build events in
 	started bool
 	silent  bool // no more keep-alives
@@ -93,9 +94,9 @@ type eventWriter struct {
 	timer   *time.Timer
 }
 
-// newEventWriter begins a stream's answer. What the answer's header should have besides is set before.
-func newEventWriter(x *Exchange) *eventWriter {
-	out := &eventWriter{w: x.Response(), flusher: x.flusher(), buffer: x.out, began: x.trace.Time}
+// newEventWriter begins a stream's answer. Head sets what its header should have besides, once it is sure that there is one.
+func newEventWriter(x *Exchange, head func()) *eventWriter {
+	out := &eventWriter{head: head, w: x.Response(), flusher: x.flusher(), buffer: x.out, began: x.trace.Time}
 	out.mu.Lock() // for the timer, which reads what is written here
 	defer out.mu.Unlock()
 	out.timer = time.AfterFunc(firstEvent, out.idle)
@@ -138,6 +139,7 @@ func (out *eventWriter) put(events []byte) {
 	}
 	if !out.started {
 		out.started = true
+		out.head()
 		h := out.w.Header()
 		h["Content-Type"] = eventContent
 		h["Cache-Control"] = noCache

@@ -247,6 +247,9 @@ func TestReloadsKeepTheKeys(t *testing.T) {
 		t.Errorf("the key set was fetched %d times", n)
 	}
 	edit(tokened(i, `poll_interval = "1m"`), 200)
+	for deadline := time.Now().Add(5 * time.Second); i.Fetches() < 2 && time.Now().Before(deadline); {
+		<-time.After(time.Millisecond)
+	}
 	edit(strings.Replace(tokened(i), i.SetURL(), other.SetURL(), 1), 200)
 	if first, second := i.Fetches(), other.Fetches(); first != 2 || second != 1 {
 		t.Errorf("the key sets were fetched %d and %d times", first, second)

@@ -16,6 +16,7 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -57,6 +58,10 @@ type Document struct {
 	IncludeUsage                   Span // within StreamOptions
 
 	PreviousResponseID, Conversation, Background Span
+
+	// Alike is the first of these names from which a member differs in letter case alone: some parsers take one for the
+	// other. Empty: none does.
+	Alike string
 }
 
 // Error is a body that is refused. Its text may go to the caller.
@@ -254,7 +259,30 @@ func (s *scanner) note(name []byte, span Span) {
 		s.doc.Conversation = span
 	case "background":
 		s.doc.Background = span
+	default:
+		s.doc.Alike = cmp.Or(s.doc.Alike, alike(name))
 	}
+}
+
+// alike is the name among those that decide something that this one is, but for letter case; empty: none.
+func alike(name []byte) string {
+	for _, c := range name {
+		if c != '_' && (c < 'a' || c > 'z') && !isDigit(c) {
+			return folded(name)
+		}
+	}
+	return "" // in lower case it would have been found
+}
+
+func folded(name []byte) string {
+	for _, one := range [...]string{
+		"model", "messages", "stream", "stream_options", "previous_response_id", "conversation", "background",
+	} {
+		if strings.EqualFold(one, string(name)) {
+			return one
+		}
+	}
+	return ""
 }
 
 func (s *scanner) space(i int) int {

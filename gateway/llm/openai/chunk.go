@@ -12,8 +12,9 @@ type chunk struct {
 
 	response struct{ is, model, usage jsonscan.Span } // of the events of a response
 
-	some     bool // a piece of the answer, not an empty one
-	finished bool // an answer told why it ended
+	some     bool    // a piece of the answer, not an empty one
+	answers  indexes // those that it is about
+	finished indexes // those that told why they ended
 
 	pieces  [maxHoles]jsonscan.Span // values that differ from event to event
 	npieces int
@@ -62,17 +63,24 @@ func readChunk(data []byte) (c chunk, err error) {
 
 // readChoice reads a piece of one of the answers.
 func (c *chunk) readChoice(data []byte, choice jsonscan.Span) {
+	index, finished := int64(0), false
 	within(data, choice, func(name []byte, v jsonscan.Span) {
 		switch string(name) {
 		case "finish_reason":
 			// Some say "" where they mean null.
-			c.finished = c.finished || v.Kind == jsonscan.String && holds(data, v)
+			finished = v.Kind == jsonscan.String && holds(data, v)
+		case "index":
+			index = count(data, v)
 		case "text":
 			c.text(data, v)
 		case "delta":
 			within(data, v, func(name []byte, v jsonscan.Span) { c.readDelta(data, name, v) })
 		}
 	})
+	c.answers.put(index)
+	if finished {
+		c.finished.put(index)
+	}
 }
 
 // readDelta reads a member of what a piece adds to its answer.

@@ -45,6 +45,9 @@ func Look(e Endpoint, body []byte) (Envelope, error) {
 	if err != nil {
 		return Envelope{}, unreadable(err)
 	}
+	if doc.Alike != "" {
+		return Envelope{}, wrong(doc.Alike, "must be spelled so: another name differs from it in letter case alone, and parsers disagree on which one counts")
+	}
 	v := Envelope{endpoint: e, model: doc.Model, stream: doc.Stream, options: doc.StreamOptions, include: doc.IncludeUsage}
 	if err := v.readModel(body); err != nil {
 		return Envelope{}, err

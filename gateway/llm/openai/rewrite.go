@@ -10,10 +10,10 @@ import (
 )
 
 // Rewrite gives a whole answer as the caller gets it, in pieces, and what it cost (-1: it does not say). The error is an
-// [*llm.BrokenError]: the body is no JSON object, or an [*llm.Error]: in the place of a chat or a completion it tells of a
-// failure. An answer without a model, and an empty model, leave the bytes as they are.
+// [*llm.BrokenError]: the body is no JSON object, or an [*llm.Error]: it tells of a failure in the place of an answer. An answer without a model, and an empty model, leave the bytes as they are.
 func Rewrite(e Endpoint, body []byte, model string) (pieces [][]byte, usage llm.Usage, err error) {
-	var name, spent, problem, choices jsonscan.Span
+	var name, spent, problem jsonscan.Span
+	payload := false
 	if err := walkObject(body, func(member []byte, v jsonscan.Span) {
 		switch string(member) {
 		case "model":
@@ -22,13 +22,13 @@ func Rewrite(e Endpoint, body []byte, model string) (pieces [][]byte, usage llm.
 			spent = v
 		case "error":
 			problem = v
-		case "choices":
-			choices = v
+		case "choices", "data", "results", "output":
+			payload = payload || v.Kind != jsonscan.Null
 		}
 	}); err != nil {
 		return nil, unsaid, &llm.BrokenError{Why: "the answer is not JSON"}
 	}
-	if (e == Chat || e == Completions) && choices.Kind == jsonscan.Absent && holds(body, problem) {
+	if !payload && holds(body, problem) {
 		told := readComplaint(body)
 		status := cmp.Or(told.status, 500)
 		return nil, unsaid, &llm.Error{Status: status, Message: told.message(status), Code: told.code, Param: told.param}

@@ -31,7 +31,7 @@ func TestAWholeAnswerIsHandedOn(t *testing.T) {
 		"usage that is null":    {openai.Chat, `{"usage":null}`, `{"usage":null}`, llm.Usage{Input: -1, Output: -1}},
 		"odd numbers":           {openai.Chat, `{"usage":{"prompt_tokens":1e2,"completion_tokens":-1}}`, `{"usage":{"prompt_tokens":1e2,"completion_tokens":-1}}`, llm.Usage{Input: -1, Output: -1}},
 		"a number far too long": {openai.Chat, `{"usage":{"prompt_tokens":99999999999999999999,"completion_tokens":1}}`, `{"usage":{"prompt_tokens":99999999999999999999,"completion_tokens":1}}`, llm.Usage{Input: -1, Output: 1}},
-		"an error elsewhere":    {openai.Responses, `{"error":{"message":"no"}}`, `{"error":{"message":"no"}}`, llm.Usage{Input: -1, Output: -1}},
+		"an error elsewhere":    {openai.Responses, `{"error":{"message":"no"},"output":[]}`, `{"error":{"message":"no"},"output":[]}`, llm.Usage{Input: -1, Output: -1}},
 		"text that is no text":  {openai.Chat, "{\"x\":\"\xff\\ud800\",\"model\":\"r\"}", "{\"x\":\"\xff\\ud800\",\"model\":\"my/m\"}", llm.Usage{Input: -1, Output: -1}},
 	}
 	for name, tt := range tests {

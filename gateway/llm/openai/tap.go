@@ -23,8 +23,10 @@ type Tap struct {
 	started  bool
 	began    bool
 	done     bool
-	finished bool // an answer told why it ended
+	answers  indexes // those that have begun
+	finished indexes // those that told why they ended
 	failed   *llm.Error
+	ownWords bool // of the endpoint's own kind is the event that told so
 	told     bool // the provider said something of usage
 	usage    llm.Usage
 }
@@ -55,12 +57,12 @@ func (t *Tap) Began() bool { return t.began }
 // Done is whether the mark that ends the stream came: nothing follows it.
 func (t *Tap) Done() bool { return t.done }
 
-// Whole is whether the answer is complete, with or without the mark. Where several were asked for, one that told why it
-// ended is enough. Images and speech end with their stream.
+// Whole is whether the answer is complete, with or without the mark: all answers that have begun told why they ended. Images
+// and speech end with their stream, if that ends cleanly.
 func (t *Tap) Whole() bool {
 	switch t.Endpoint {
 	case Chat, Completions:
-		return t.done || t.finished
+		return t.done || t.finished.some() && t.finished == t.answers
 	case Responses:
 		return t.done
 	}
@@ -69,6 +71,9 @@ func (t *Tap) Whole() bool {
 
 // Failed is the provider's error that came as an event, the first of them; nil: none.
 func (t *Tap) Failed() *llm.Error { return t.failed }
+
+// Told is whether the event that told of the failure is one that the endpoint has for it, and ends its stream.
+func (t *Tap) Told() bool { return t.ownWords }
 
 // Usage is what the answer cost; both are -1 until the provider has said it.
 func (t *Tap) Usage() llm.Usage {
@@ -80,7 +85,7 @@ func (t *Tap) Usage() llm.Usage {
 
 // End appends what a stream that is whole still lacks at its end.
 func (t *Tap) End(dst []byte) []byte {
-	if (t.Endpoint == Chat || t.Endpoint == Completions) && t.finished && !t.done {
+	if (t.Endpoint == Chat || t.Endpoint == Completions) && t.Whole() && !t.done {
 		return append(dst, "data: [DONE]\n\n"...)
 	}
 	return dst
@@ -103,13 +108,15 @@ func (t *Tap) read(dst, event []byte) []byte {
 		return t.masked(dst, event, &f, &c)
 	}
 	if err != nil {
-		return append(dst, event...)
+		return append(dst, t.hidden(string(event))...) // no JSON: who knows what it is
 	}
 	plain := t.note(f.data, &c)
-	if t.Hide && c.choices.Kind == jsonscan.Array && !c.some && c.usage.Kind == jsonscan.Object && !hasContent(c.choices.Of(f.data)) {
+	if t.Hide && !c.some && c.usage.Kind == jsonscan.Object && !holds(f.data, c.choices) {
 		return dst
 	}
 	if c.is(f.data, "response.failed") {
+		t.fail(c.response.is.Of(f.data), &c)
+		t.ownWords = true
 		return t.masked(dst, event, &f, &c)
 	}
 	if plain && t.began && f.lines == 1 {
@@ -131,8 +138,9 @@ func (t *Tap) note(data []byte, c *chunk) (plain bool) {
 	switch t.Endpoint {
 	case Chat, Completions:
 		t.began = t.began || c.some
-		t.finished = t.finished || c.finished
-		return plain && !c.finished && c.choices.Kind == jsonscan.Array && hasContent(c.choices.Of(data))
+		t.answers.add(c.answers)
+		t.finished.add(c.finished)
+		return plain && !c.finished.some() && c.choices.Kind == jsonscan.Array && hasContent(c.choices.Of(data))
 	case Responses:
 		t.done = c.is(data, "response.completed") || c.is(data, "response.failed") || c.is(data, "response.incomplete")
 	case Speech:
@@ -204,3 +212,18 @@ func (t *Tap) renamed(dst, event []byte, f *frame, c *chunk) []byte {
 	}
 	return append(dst, event[done:]...)
 }
+
+// indexes are a set of the numbers that answers to one request have: there are at most 128 of them.
+type indexes [2]uint64
+
+// put adds a number; what is out of range is taken for the last.
+func (s *indexes) put(n int64) {
+	if n < 0 || n >= maxAnswer {
+		n = maxAnswer - 1
+	}
+	s[n/64] |= 1 << (n % 64)
+}
+
+func (s *indexes) add(more indexes) { s[0], s[1] = s[0]|more[0], s[1]|more[1] }
+
+func (s *indexes) some() bool { return s[0]|s[1] != 0 }

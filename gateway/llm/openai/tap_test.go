@@ -160,7 +160,7 @@ func TestATapTellsWhatPassed(t *testing.T) {
 			findings{Started: true, Done: true, Whole: true, Usage: llm.Usage{Input: 7, Output: 9}},
 		},
 		"a response that is incomplete": {openai.Responses, []string{typed("response.incomplete", `,"response":{}`)}, findings{Started: true, Done: true, Whole: true, Usage: unsaid}},
-		"a response that failed":        {openai.Responses, []string{typed("response.failed", `,"response":{"error":{"message":"no"}}`)}, findings{Started: true, Done: true, Whole: true, Usage: unsaid}},
+		"a response that failed":        {openai.Responses, []string{typed("response.failed", `,"response":{"error":{"message":"no"}}`)}, findings{Started: true, Done: true, Whole: true, Usage: unsaid, Failed: &llm.Error{Status: 500, Message: "no"}}},
 		"a response with an error": {
 			openai.Responses, []string{typed("error", `,"code":"c","message":"no","param":null`)},
 			findings{Started: true, Done: true, Whole: true, Usage: unsaid, Failed: &llm.Error{Status: 500, Message: "no", Code: "c"}},

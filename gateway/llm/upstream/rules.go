@@ -89,10 +89,10 @@ func (rules Rules) forwardMatches(out, in http.Header, pattern *regexp.Regexp) {
 
 // values are those that a rule takes of the caller's header, or its default; nil: nothing is to be sent.
 func (rules Rules) values(in http.Header, r *Rule) []string {
-	if !rules.mayTake(in, r.Name) {
+	if rules.never(dashed(r.Name)) {
 		return nil
 	}
-	if values := in[r.Name]; len(values) > 0 {
+	if values := in[r.Name]; len(values) > 0 && !hopByHop(in, r.Name) {
 		return values
 	}
 	if r.Default != "" {
