@@ -12,6 +12,7 @@ import (
 type endpoint struct {
 	method string
 	path   string // below the prefix, without the version: "/chat/completions"
+	asks   string // what a small body has beside the model: `"input":"Hello"`
 	rest   bool   // path ends in a slash and takes whatever follows it, as an id
 	serve  func(x *Exchange, id string) error
 

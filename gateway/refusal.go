@@ -59,6 +59,7 @@ type refusal struct {
 	key        string // the configuration key that decided
 	kept       string // what the trace and the log keep in place of the message, which may repeat the prompt
 	retryAfter time.Duration
+	retryText  string // the same in a provider's words
 	allow      string
 	challenge  challenge
 }
@@ -213,7 +214,7 @@ func classifyProvider(e *llm.Error) refusal {
 		return told(404, typeNotFound, "")
 	case e.Status == 429:
 		r := told(429, typeRateLimit, "Rate limit exceeded: ")
-		r.retryAfter = e.RetryAfter
+		r.retryText = e.RetryAfter
 		return r
 	case e.Status >= 400 && e.Status < 500:
 		return told(e.Status, typeInvalidRequest, "Invalid request: ")
@@ -288,7 +289,7 @@ func (s *Snapshot) refuse(x *Exchange, err error) {
 	r := classify(err)
 	t := &x.trace
 	s.conclude(t, &r)
-	if r.Status == statusClientGone {
+	if r.reason == trace.ClientGone {
 		// Whatever net/http would end this answer with looks like a whole one to a caller who has only stopped writing.
 		panic(http.ErrAbortHandler)
 	}
@@ -300,7 +301,9 @@ func (s *Snapshot) refuse(x *Exchange, err error) {
 		return
 	}
 	h := x.Response().Header()
-	if r.retryAfter > 0 {
+	if r.retryText != "" {
+		h.Set("Retry-After", r.retryText)
+	} else if r.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((r.retryAfter+time.Second-1)/time.Second)))
 	}
 	s.demand(h, r.challenge)

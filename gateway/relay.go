@@ -170,6 +170,26 @@ func (r *relayed) mask(text string) string {
 	return text
 }
 
+// leastScrubbed is the length from which a key is looked for in what is otherwise handed on as it is, in bytes: a shorter
+// one may be any word.
+const leastScrubbed = 8
+
+// clean takes our key, or the caller's, out of bytes that are handed on: some servers repeat what they were sent. Hardly any do,
+// so this is a search that finds nothing.
+func (r *relayed) clean(text []byte) []byte {
+	for _, key := range r.keys {
+		if len(key) >= leastScrubbed && bytes.Contains(text, []byte(key)) {
+			text = bytes.ReplaceAll(text, []byte(key), []byte("***"))
+		}
+	}
+	for _, secret := range r.backend.secretsFor(&r.target) {
+		if bytes.Contains(text, []byte(secret)) {
+			text = bytes.ReplaceAll(text, []byte(secret), []byte("***"))
+		}
+	}
+	return text
+}
+
 // handOn gives an answer to the caller, in the form that it has.
 func (r *relayed) handOn(answer *upstream.Answer) error {
 	kind := mediaType(answer.Header)
@@ -217,8 +237,9 @@ func (r *relayed) handOnWhole(answer *upstream.Answer) error {
 	x.trace.Input, x.trace.Output = usage.Input, usage.Output
 	x.trace.Upstream += time.Since(begun)
 	length := 0
-	for _, piece := range pieces {
-		length += len(piece)
+	for i, piece := range pieces {
+		pieces[i] = r.clean(piece)
+		length += len(pieces[i])
 	}
 	h := r.answerHeader(answer)
 	if h["Content-Type"] == nil {
@@ -318,6 +339,7 @@ func (r *relayed) pump(frames *upstream.Frames, tap *openai.Tap, out *eventWrite
 		if tap.Began() {
 			r.exchange.firstToken()
 		}
+		batch = r.clean(batch)
 		if err == nil && tap.Started() && (tap.Done() || r.ended(end, tap)) {
 			return r.last(tap, out, batch) // if anything, the mark at the end is missing
 		}

@@ -302,3 +302,44 @@ func TestAReloadWaitsForNoProviderThatItHasNotOpened(t *testing.T) {
 		t.Errorf("an edit elsewhere takes %s", quickest)
 	}
 }
+
+func TestAStatusOfAProviderIsNotTakenForACallerWhoLeft(t *testing.T) {
+	g := start(t, relaying(startVendor(t, always(status("499 X", `{"error":{"message":"m"}}`)))))
+	for _, body := range []string{asking, askStream} {
+		if a := g.do(t, alice(body)); a.status != 499 || a.err.Message != "Invalid request: m" {
+			t.Errorf("%d %+v", a.status, a.err)
+		}
+	}
+}
+
+func TestWhenToComeBackIsToldAsTheProviderSaysIt(t *testing.T) {
+	for _, value := range []string{"0", "7", "Wed, 21 Oct 2015 07:28:00 GMT"} {
+		a := start(t, relaying(startVendor(t, always(status("429 X", `{}`, "Retry-After: "+value))))).do(t, alice(asking))
+		if got := a.header.Get("Retry-After"); got != value {
+			t.Errorf("%q is told as %q", value, got)
+		}
+	}
+}
+
+func TestOurKeyIsTakenOutOfWhatIsHandedOn(t *testing.T) {
+	failed := `{"id":"r","object":"response","status":"failed","model":"gpt-4o-2024","error":{"code":"c","message":"key ` + vendorKey + `"}}`
+	g := start(t, relaying(startVendor(t, always(whole(failed)))))
+	a := g.do(t, post8("/llm/v1/responses", `{"model":"gpt-4o","input":"x"}`))
+	if want := strings.NewReplacer(vendorKey, "***", "gpt-4o-2024", "gpt-4o").Replace(failed); a.status != 200 || a.body != want || a.header.Get("Content-Length") != fmt.Sprint(len(want)) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	g = start(t, relaying(startVendor(t, streams(": key "+vendorKey+"\n\n"+delta("a "+vendorKey), finished, marked))))
+	if a = g.do(t, alice(askStream)); strings.Contains(a.body, "c4nary") || !strings.HasSuffix(a.body, marked) {
+		t.Errorf("%s", a.body)
+	}
+}
+
+func TestTheRightCallIsShownForEachEndpoint(t *testing.T) {
+	g := start(t, relaying(startVendor(t, always(whole(`{}`)))))
+	for path, want := range map[string]string{"/embeddings": `"input":"Hello"`, "/completions": `"prompt":"Hello"`, "/audio/speech": `"voice":"alloy"`, "/chat/completions": `"messages":[`} {
+		a := g.do(t, call{method: http.MethodGet, path: "/llm/v1" + path, header: []string{"X-Client-Id", "alice"}})
+		if a.status != 405 || !strings.Contains(a.err.Message, want) {
+			t.Errorf("%s: %d %s", path, a.status, a.err.Message)
+		}
+	}
+}

@@ -46,15 +46,15 @@ func (s *Snapshot) routes(pages, metrics http.Handler) http.Handler {
 // openAI is what callers of the OpenAI protocol find.
 func (s *Snapshot) openAI() *protocol {
 	return newProtocol(string(s.config.LLM.Protocols.OpenAI.Path), openai.Dialect{}, []endpoint{
-		{method: http.MethodPost, path: "/chat/completions", serve: s.converse(openai.Chat)},
+		{method: http.MethodPost, path: "/chat/completions", asks: `"messages":[{"role":"user","content":"Hello"}]`, serve: s.converse(openai.Chat)},
 		{method: http.MethodGet, path: "/models", serve: s.listModels},
 		{method: http.MethodGet, path: "/models/", rest: true, serve: s.oneModel},
-		{method: http.MethodPost, path: "/embeddings", serve: s.converse(openai.Embeddings)},
-		{method: http.MethodPost, path: "/responses", serve: s.converse(openai.Responses)},
-		{method: http.MethodPost, path: "/completions", serve: s.converse(openai.Completions)},
-		{method: http.MethodPost, path: "/moderations", serve: s.converse(openai.Moderations)},
-		{method: http.MethodPost, path: "/images/generations", serve: s.converse(openai.Images)},
-		{method: http.MethodPost, path: "/audio/speech", serve: s.converse(openai.Speech)},
+		{method: http.MethodPost, path: "/embeddings", asks: `"input":"Hello"`, serve: s.converse(openai.Embeddings)},
+		{method: http.MethodPost, path: "/responses", asks: `"input":"Hello"`, serve: s.converse(openai.Responses)},
+		{method: http.MethodPost, path: "/completions", asks: `"prompt":"Hello"`, serve: s.converse(openai.Completions)},
+		{method: http.MethodPost, path: "/moderations", asks: `"input":"Hello"`, serve: s.converse(openai.Moderations)},
+		{method: http.MethodPost, path: "/images/generations", asks: `"prompt":"A hedgehog"`, serve: s.converse(openai.Images)},
+		{method: http.MethodPost, path: "/audio/speech", asks: `"input":"Hello","voice":"alloy"`, serve: s.converse(openai.Speech)},
 	})
 }
 
@@ -133,7 +133,7 @@ func (s *Snapshot) wrongMethod(x *Exchange, e *endpoint) error {
 		message += fmt.Sprintf(" -H '%s: you'", who.ClientID.HTTPHeader)
 	}
 	if e.method == http.MethodPost {
-		message += fmt.Sprintf(` -H 'Content-Type: application/json' -d '{"model":"%s","messages":[{"role":"user","content":"Hello"}]}'`, s.exampleModel())
+		message += fmt.Sprintf(` -H 'Content-Type: application/json' -d '{"model":"%s",%s}'`, s.exampleModel(), e.asks)
 	}
 	return &methodError{allow: e.allow, message: message}
 }

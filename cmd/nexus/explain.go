@@ -42,7 +42,7 @@ func (e usageError) Unwrap() error { return e.error }
 type explainFlags struct {
 	headers                  []string
 	token, model, jwks, from string
-	hasToken                 bool
+	hasToken, hasModel       bool
 }
 
 // explainCommand is `nexus explain`.
@@ -51,7 +51,7 @@ func (s *settings) explainCommand() *cobra.Command {
 	cmd := s.command("explain", "Say what would become of a request, and why", nil, false)
 	cmd.Long = explainHelp
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		f.hasToken = cmd.Flags().Changed("token")
+		f.hasToken, f.hasModel = cmd.Flags().Changed("token"), cmd.Flags().Changed("model")
 		return explain(cmd.Context(), s, &f)
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -103,6 +103,9 @@ func explain(ctx context.Context, s *settings, f *explainFlags) error {
 // question makes the request that the flags describe.
 func (f *explainFlags) question() (gateway.Question, error) {
 	q := gateway.Question{Header: http.Header{}, Model: f.model}
+	if f.hasModel && f.model == "" {
+		return q, errors.New("--model is empty; name a model, or leave it out")
+	}
 	for _, h := range f.headers {
 		name, value, err := parseHeader(h)
 		if err != nil {

@@ -33,11 +33,12 @@ type Model struct {
 
 // Error is a provider's failure, as the provider told it.
 type Error struct {
-	Status     int    // the provider's HTTP status
-	Message    string // the provider's words
-	Code       string // the provider's own code; empty: it gave none
-	Param      string // the parameter that the provider names; empty: none
-	RetryAfter time.Duration
+	Status  int    // the provider's HTTP status
+	Message string // the provider's words
+	Code    string // the provider's own code; empty: it gave none
+	Param   string // the parameter that the provider names; empty: none
+	// RetryAfter is the provider's header: seconds, or a date (RFC 9110, section 10.2.3). Empty: it gave none.
+	RetryAfter string
 }
 
 // Error says the status alone: the message may hold what the caller wrote, and errors end up in logs.

@@ -107,7 +107,7 @@ func refuse(r *llm.Request) error {
 func failure(status int) error {
 	e := &llm.Error{Status: status, Message: fmt.Sprintf("the demo was asked to fail with %d", status)}
 	if status == 429 {
-		e.RetryAfter = time.Second
+		e.RetryAfter = "1"
 	}
 	return e
 }

@@ -221,15 +221,15 @@ func TestFailuresCanBeAskedFor(t *testing.T) {
 	tests := map[string]struct {
 		text   string
 		status int
-		after  time.Duration
+		after  string
 	}{
-		"too many requests":            {"error:429", 429, time.Second},
-		"amid other words":             {"please\nerror:503 now", 503, 0},
-		"the first of two":             {"error:400 error:599", 400, 0},
-		"before a tool":                {"tool: error:500", 500, 0},
-		"not with a status of success": {"error:399", 0, 0},
-		"not beyond the statuses":      {"error:600", 0, 0},
-		"not without a number":         {"error:x error: error", 0, 0},
+		"too many requests":            {"error:429", 429, "1"},
+		"amid other words":             {"please\nerror:503 now", 503, ""},
+		"the first of two":             {"error:400 error:599", 400, ""},
+		"before a tool":                {"tool: error:500", 500, ""},
+		"not with a status of success": {"error:399", 0, ""},
+		"not beyond the statuses":      {"error:600", 0, ""},
+		"not without a number":         {"error:x error: error", 0, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -18,7 +17,6 @@ const (
 	maxMessage = 4 << 10 // bytes
 	maxCode    = 64      // bytes
 	maxParam   = 256     // bytes
-	maxWait    = 24 * time.Hour
 )
 
 // Failure reads a provider's error. Of a body that tells nothing, such as a page, there remains the status in words.
@@ -30,19 +28,17 @@ func Failure(status int, h http.Header, body []byte) *llm.Error {
 	}
 }
 
-// retryAfter reads how long to wait: seconds, or a date (RFC 9110, section 10.2.3). 0: the provider does not say.
-func retryAfter(h http.Header) time.Duration {
+// retryAfter is how long to wait as the provider says it: seconds, or a date (RFC 9110, section 10.2.3). Anything else is
+// nothing.
+func retryAfter(h http.Header) string {
 	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
-		return 0
+	if _, err := strconv.ParseUint(value, 10, 64); err == nil {
+		return value
 	}
-	if n, err := strconv.ParseUint(value, 10, 64); err == nil {
-		return time.Duration(min(n, uint64(maxWait/time.Second))) * time.Second
+	if _, err := http.ParseTime(value); err == nil {
+		return value
 	}
-	if date, err := http.ParseTime(value); err == nil {
-		return min(max(time.Until(date), 0), maxWait)
-	}
-	return 0
+	return ""
 }
 
 // complaint is what a provider's error says, in any of the forms that are about.
@@ -51,6 +47,27 @@ type complaint struct {
 	code   string
 	param  string
 	status int // 400 to 599; 0: it gives none
+	kind   string
+}
+
+// statusOr is the status that the error tells of, by itself or by its type; otherwise, where it does neither.
+func (c *complaint) statusOr(otherwise int) int {
+	if c.status != 0 {
+		return c.status
+	}
+	switch c.kind {
+	case "invalid_request_error":
+		return 400
+	case "authentication_error":
+		return 401
+	case "permission_error":
+		return 403
+	case "not_found_error":
+		return 404
+	case "rate_limit_error", "rate_limit_exceeded", "insufficient_quota":
+		return 429
+	}
+	return otherwise
 }
 
 // message is what went wrong in the provider's words, or else in those of the status.
@@ -111,6 +128,10 @@ func readFields(object []byte) (c complaint) {
 			c.readStatus(value, v.Kind)
 			if v.Kind == jsonscan.String {
 				c.code = word(value)
+			}
+		case "type":
+			if v.Kind == jsonscan.String {
+				c.kind = word(value)
 			}
 		case "status", "status_code":
 			c.readStatus(value, v.Kind)

@@ -1,11 +1,10 @@
 package openai_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -61,17 +60,22 @@ func TestAProvidersWordsAreBounded(t *testing.T) {
 }
 
 func TestAProviderMaySayWhenToComeBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for value, want := range map[string]time.Duration{
-			"": 0, "0": 0, "7": 7 * time.Second, " 7 ": 7 * time.Second, "-7": 0, "7.5": 0, "soon": 0, "99999999": 24 * time.Hour,
-			"18446744073709551615": 24 * time.Hour, "184467440737095516150": 0,
-			time.Now().UTC().Add(time.Minute).Format(http.TimeFormat):    time.Minute,
-			time.Now().UTC().Add(-time.Minute).Format(http.TimeFormat):   0,
-			time.Now().UTC().Add(48 * time.Hour).Format(http.TimeFormat): 24 * time.Hour,
-		} {
-			if got := openai.Failure(429, http.Header{"Retry-After": {value}}, nil).RetryAfter; got != want {
-				t.Errorf("%q is %v, want %v", value, got, want)
-			}
+	const date = "Wed, 21 Oct 2015 07:28:00 GMT"
+	for value, want := range map[string]string{
+		"": "", "0": "0", "7": "7", " 7 ": "7", "999999999999": "999999999999", date: date,
+		"-7": "", "7.5": "", "soon": "", "7, 8": "", "184467440737095516150": "",
+	} {
+		if got := openai.Failure(429, http.Header{"Retry-After": {value}}, nil).RetryAfter; got != want {
+			t.Errorf("%q is %q, want %q", value, got, want)
 		}
-	})
+	}
+}
+
+func TestTheKindOfAFailureIsItsStatusWhereThereIsNoOther(t *testing.T) {
+	for kind, want := range map[string]int{"rate_limit_error": 429, "invalid_request_error": 400, "authentication_error": 401, "not_found_error": 404, "server_error": 500, "x": 500} {
+		_, _, err := openai.Rewrite(openai.Chat, []byte(`{"error":{"message":"m","type":"`+kind+`"}}`), "m")
+		if told := (*llm.Error)(nil); !errors.As(err, &told) || told.Status != want {
+			t.Errorf("%s: %v, want %d", kind, err, want)
+		}
+	}
 }

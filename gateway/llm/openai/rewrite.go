@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 
 	"nexus/gateway/llm"
@@ -24,13 +23,15 @@ func Rewrite(e Endpoint, body []byte, model string) (pieces [][]byte, usage llm.
 			problem = v
 		case "choices", "data", "results", "output":
 			payload = payload || v.Kind != jsonscan.Null
+		case "status":
+			payload = payload || e == Responses // a response that failed is one
 		}
 	}); err != nil {
 		return nil, unsaid, &llm.BrokenError{Why: "the answer is not JSON"}
 	}
 	if !payload && holds(body, problem) {
 		told := readComplaint(body)
-		status := cmp.Or(told.status, 500)
+		status := told.statusOr(500)
 		return nil, unsaid, &llm.Error{Status: status, Message: told.message(status), Code: told.code, Param: told.param}
 	}
 	usage = unsaid

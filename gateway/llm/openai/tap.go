@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"cmp"
 
 	"nexus/gateway/llm"
 	"nexus/gateway/llm/jsonscan"
@@ -177,7 +176,7 @@ func (t *Tap) fail(data []byte, c *chunk) {
 		return
 	}
 	told := readComplaint(data)
-	status := cmp.Or(told.status, 500)
+	status := told.statusOr(500)
 	t.failed = &llm.Error{
 		Status: status, Message: t.hidden(told.message(status)), Code: t.hidden(told.code), Param: t.hidden(told.param),
 	}
