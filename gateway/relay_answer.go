@@ -25,14 +25,23 @@ const leastScrubbed = 8
 // so this is a search that finds nothing.
 func (r *relayed) clean(text []byte) []byte {
 	for _, key := range r.keys {
-		if len(key) >= leastScrubbed && bytes.Contains(text, []byte(key)) {
-			text = bytes.ReplaceAll(text, []byte(key), []byte("***"))
+		if len(key) >= leastScrubbed {
+			text = without(text, key)
 		}
 	}
 	for _, secret := range r.backend.secretsFor(&r.target) {
-		if bytes.Contains(text, []byte(secret)) {
-			text = bytes.ReplaceAll(text, []byte(secret), []byte("***"))
-		}
+		text = without(text, secret)
+	}
+	return text
+}
+
+// without takes a secret out of bytes, also as some write it in JSON, with its slashes escaped.
+func without(text []byte, secret string) []byte {
+	if bytes.Contains(text, []byte(secret)) {
+		text = bytes.ReplaceAll(text, []byte(secret), []byte("***"))
+	}
+	if escaped := strings.ReplaceAll(secret, "/", `\/`); escaped != secret && bytes.Contains(text, []byte(escaped)) {
+		text = bytes.ReplaceAll(text, []byte(escaped), []byte("***"))
 	}
 	return text
 }
@@ -44,6 +53,8 @@ func (r *relayed) handOn(answer *upstream.Answer) error {
 	switch {
 	case kind == "text/event-stream":
 		return r.handOnStream(answer)
+	case r.endpoint == openai.Speech && strings.HasPrefix(kind, "text/"):
+		return &llm.BrokenError{Why: "it is text where there should be sound"}
 	case r.endpoint == openai.Speech && other:
 		return r.handOnBytes(answer)
 	case r.look.Stream && other:

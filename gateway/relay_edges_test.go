@@ -343,3 +343,66 @@ func TestTheRightCallIsShownForEachEndpoint(t *testing.T) {
 		}
 	}
 }
+
+func TestALargeBodyIsLetGoOnceItsAnswerBegins(t *testing.T) {
+	v := startVendor(t, func(r asked, conn net.Conn) {
+		_, _ = io.WriteString(conn, chunked+chunk(delta("a")))
+		<-r.gone
+	})
+	g := start(t, relaying(v))
+	conn, reader := g.connect(t, "/llm/v1/chat/completions", strings.Replace(askStream, "Hello", strings.Repeat("x", 1<<20), 1))
+	response, err := http.ReadResponse(reader, nil)
+	if err != nil || response.StatusCode != 200 {
+		t.Fatal(response, err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); g.InFlight() > 64<<10; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are held while the answer streams", g.InFlight())
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	conn.Close()
+}
+
+func TestACallThatIsAnsweredMakesAProviderReachable(t *testing.T) {
+	l := startLister(t)
+	g := start(t, listing(fmt.Sprintf("[llm.providers.first]\ntype = \"openai\"\napi_key = \"k\"\nbase_url = \"%s/v1\"\n", l.URL)))
+	l.CloseClientConnections()
+	l.Listener.Close()
+	g.do(t, alice(question("first/x")))
+	if s := g.Status().Providers[0]; s.Reachable == nil || *s.Reachable {
+		t.Fatalf("status %+v", s)
+	}
+	v := startVendor(t, always(whole(`{}`)))
+	g = start(t, strings.Replace(relaying(v), v.url, strings.TrimSuffix(v.url, "/v1")+"/v2", 1)) // lists nothing: not found
+	before := g.Status().Providers[0].Latency
+	for range 20 {
+		g.do(t, alice(asking))
+	}
+	if s := g.Status().Providers[0]; s.Reachable == nil || !*s.Reachable || s.Latency == before {
+		t.Errorf("status %+v, latency %s before", s, before)
+	}
+}
+
+func TestAKeyIsTakenOutHoweverItIsWritten(t *testing.T) {
+	const key = "sk-ab/cd+c4nary"
+	v := startVendor(t, always(whole(`{"choices":[],"echo":"sk-ab\/cd+c4nary","again":"sk-ab/cd+c4nary"}`)))
+	g := start(t, strings.Replace(relaying(v), vendorKey, key, 1))
+	if a := g.do(t, alice(asking)); a.body != `{"choices":[],"echo":"***","again":"***"}` {
+		t.Errorf("%s", a.body)
+	}
+}
+
+func TestTextIsNoSound(t *testing.T) {
+	v := startVendor(t, always("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"))
+	if a := start(t, relaying(v)).do(t, post8("/llm/v1/audio/speech", `{"model":"gpt-4o","input":"x","voice":"alloy"}`)); a.status != 502 || a.err.Code != "provider_error" {
+		t.Errorf("%d %+v", a.status, a.err)
+	}
+}
+
+func TestAStreamHasItsProvidersHeaders(t *testing.T) {
+	v := startVendor(t, always(strings.Replace(chunked, "Transfer", "X-Custom: kept\r\nSet-Cookie: a=b\r\nTransfer", 1)+chunk(delta("a")+finished+marked)+endOfStream))
+	if h := start(t, relaying(v)).do(t, alice(askStream)).header; h.Get("X-Custom") != "kept" || h.Get("Set-Cookie") != "" {
+		t.Errorf("%v", h)
+	}
+}

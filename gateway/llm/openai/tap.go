@@ -110,7 +110,7 @@ func (t *Tap) read(dst, event []byte) []byte {
 		return append(dst, t.hidden(string(event))...) // no JSON: who knows what it is
 	}
 	plain := t.note(f.data, &c)
-	if t.Hide && !c.some && c.usage.Kind == jsonscan.Object && !holds(f.data, c.choices) {
+	if t.Hide && c.usage.Kind == jsonscan.Object && !holds(f.data, c.choices) {
 		return dst
 	}
 	if c.is(f.data, "response.failed") {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -62,10 +63,16 @@ func (d *dialer) failure(ctx, within context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case within.Err() != nil:
+	case within.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return &llm.TimeoutError{Key: "connect_timeout", Waited: d.timeout}
 	}
 	return &llm.UnreachableError{Why: unreachable(err)}
+}
+
+// isTimeout is whether the network itself gave up waiting: its own deadline may be a moment earlier than ours.
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
 }
 
 // wire is a connection on which an answer can still be read when the provider no longer takes the request: one that refuses
