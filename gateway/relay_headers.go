@@ -25,9 +25,8 @@ const maxProviderKey = 16 << 10
 func (r *relayed) header() (http.Header, error) {
 	in := r.exchange.Request().Header
 	out := make(http.Header, 8)
-	named := in["Connection"]
 	for name, values := range in {
-		if (name == "Traceparent" || name == "Openai-Beta" || strings.HasPrefix(name, "Anthropic-")) && !names(named, name) {
+		if (name == "Traceparent" || name == "Openai-Beta" || strings.HasPrefix(name, "Anthropic-")) && !upstream.HopByHop(in, name) {
 			out[name] = values
 		}
 	}
@@ -97,29 +96,16 @@ var kept = map[string]bool{
 // answerHeader gives the caller the headers of an answer that may go on, and gives the whole header of the caller's answer.
 func (r *relayed) answerHeader(answer *upstream.Answer) http.Header {
 	h := r.exchange.Response().Header()
-	named := answer.Header["Connection"]
 	for name, values := range answer.Header {
 		if kept[name] || name != "Content-Type" && r.tellsKey(values) || strings.HasPrefix(name, "Access-Control-") || strings.HasPrefix(name, "Cross-Origin-") || strings.HasPrefix(name, "X-Accel-") {
 			continue
 		}
-		if len(named) > 0 && names(named, name) {
+		if upstream.HopByHop(answer.Header, name) {
 			continue
 		}
 		h[name] = values
 	}
 	return h
-}
-
-// names is whether a header is named in a list of them.
-func names(lists []string, name string) bool {
-	for _, list := range lists {
-		for one := range strings.SplitSeq(list, ",") {
-			if strings.EqualFold(strings.TrimSpace(one), name) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // tellsKey is whether a header repeats a key that nobody may see.

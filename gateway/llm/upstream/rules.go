@@ -92,7 +92,7 @@ func (rules Rules) values(in http.Header, r *Rule) []string {
 	if rules.never(dashed(r.Name)) {
 		return nil
 	}
-	if values := in[r.Name]; len(values) > 0 && !hopByHop(in, r.Name) {
+	if values := in[r.Name]; len(values) > 0 && !HopByHop(in, r.Name) {
 		return values
 	}
 	if r.Default != "" {
@@ -103,7 +103,7 @@ func (rules Rules) values(in http.Header, r *Rule) []string {
 
 // mayTake is whether a header of the caller's is for others than us.
 func (rules Rules) mayTake(in http.Header, name string) bool {
-	return !rules.never(dashed(name)) && !hopByHop(in, name)
+	return !rules.never(dashed(name)) && !HopByHop(in, name)
 }
 
 // set puts values under a name, unless a caller must not decide on it. Whoever adds to them later writes to new memory.
@@ -116,9 +116,10 @@ func (rules Rules) set(out http.Header, name string, values []string) {
 // dashed is a name with dashes, as many servers read the one with underscores.
 func dashed(name string) string { return strings.ReplaceAll(name, "_", "-") }
 
-// hopByHop is whether the caller's Connection says that a header is for the next hop alone (RFC 9110, section 7.6.1).
-func hopByHop(in http.Header, name string) bool {
-	for _, value := range in["Connection"] {
+// HopByHop is whether the Connection of a header says that the field of that name is for the next hop alone (RFC 9110,
+// section 7.6.1).
+func HopByHop(h http.Header, name string) bool {
+	for _, value := range h["Connection"] {
 		for option := range strings.SplitSeq(value, ",") {
 			if strings.EqualFold(strings.Trim(option, " \t"), name) {
 				return true
