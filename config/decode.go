@@ -242,6 +242,12 @@ func (d *decoder) plain(key string, raw any, into reflect.Value) {
 		default:
 			into.SetInt(n)
 		}
+	case reflect.Int64:
+		if n, ok := raw.(int64); ok {
+			into.SetInt(n)
+		} else {
+			d.wrongType(key, raw, "a whole number", exampleOf(into.Type()))
+		}
 	case reflect.Bool:
 		if on, ok := raw.(bool); ok {
 			into.SetBool(on)
@@ -301,7 +307,7 @@ func exampleOf(t reflect.Type) string {
 	if s, ok := reflect.New(t).Interface().(scalar); ok {
 		return s.example()
 	}
-	return map[reflect.Kind]string{reflect.String: `"name"`, reflect.Int: "1", reflect.Bool: "true"}[t.Kind()]
+	return map[reflect.Kind]string{reflect.String: `"name"`, reflect.Int: "1", reflect.Int64: "100", reflect.Bool: "true"}[t.Kind()]
 }
 
 const kindTables = "an array of tables"

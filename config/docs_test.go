@@ -70,7 +70,7 @@ func TestShippedFileTurnsToTokens(t *testing.T) {
 func TestShippedFileOffersWhatCanBeWritten(t *testing.T) {
 	text := read(t, "../nexus.toml")
 	resource := regexp.MustCompile(`(?m)^# (\[server\.oauth\.protected_resource\]|resource = .*|authorization_servers = .*)$`)
-	tokens := regexp.MustCompile(`(?m)^# (\[server\.oauth\]|(enabled|url|poll_interval|expected_issuer|expected_audience|clock_skew|max_stale) = .*)$`)
+	tokens := regexp.MustCompile(`(?m)^# (\[server\.oauth\]|(enabled|poll_interval|expected_issuer|expected_audience|clock_skew|max_stale) = .*|url = "http.*)$`)
 	algorithms := regexp.MustCompile(`(?m)^# # (algorithms = .*)$`)
 	for _, re := range []*regexp.Regexp{tokens, resource, algorithms} {
 		if !re.MatchString(text) {
@@ -85,6 +85,43 @@ func TestShippedFileOffersWhatCanBeWritten(t *testing.T) {
 	o := cfg.Server.OAuth
 	if o.ProtectedResource.MetadataURL() != "http://127.0.0.1:8000/.well-known/oauth-protected-resource" || len(o.Algorithms) != 3 {
 		t.Errorf("tokens are %+v", o)
+	}
+}
+
+// TestShippedFileTurnsToRedis does what the comment at the storage says; then it takes the "# " away a second time, from
+// what is for TLS, and from all other limits.
+func TestShippedFileTurnsToRedis(t *testing.T) {
+	var once, twice strings.Builder
+	inBlock := false
+	for line := range strings.Lines(read(t, "../nexus.toml")) {
+		inBlock = inBlock && line != "\n" || line == "[server.rate_limits.storage]\n"
+		if inBlock {
+			line = strings.Replace(strings.TrimPrefix(line, "# "), `type = "memory"`, `type = "redis"`, 1)
+		}
+		once.WriteString(line)
+		if inBlock {
+			line = strings.Replace(strings.TrimPrefix(line, "# "), `"redis://`, `"rediss://`, 1)
+			line = regexp.MustCompile(`(path = )"[^"]*"`).ReplaceAllString(line, `$1""`) // there are no such files
+		}
+		twice.WriteString(line)
+	}
+	more := regexp.MustCompile(`(?m)^# ((\[server\.rate_limits\.(?:per_ip|global)\]|\[llm\.providers\.demo\..*|(limit|interval|concurrent|groups\.[a-z]+|fallback|enforce|[a-z]+_token_limit) = .*))$`)
+	for text, want := range map[string]string{
+		once.String(): "redis redis://127.0.0.1:6379 64",
+		more.ReplaceAllString(twice.String(), "$1"):           "redis rediss://127.0.0.1:6379 64",
+		more.ReplaceAllString(read(t, "../nexus.toml"), "$1"): "memory  64",
+	} {
+		cfg, problems := parse(text)
+		if cfg == nil || len(problems) > 0 {
+			t.Fatalf("problems:\n%v", problems)
+		}
+		s := cfg.Server.RateLimits.Storage
+		if got := fmt.Sprint(s.Type, " ", s.URL.Reveal(), " ", s.Pool.MaxSize); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if n := len(more.FindAllString(read(t, "../nexus.toml"), -1)); n != 16 {
+		t.Errorf("%d lines are taken in", n)
 	}
 }
 
@@ -173,11 +210,14 @@ func TestReferenceHasTheDefaults(t *testing.T) {
 		if strings.HasPrefix(key, "server.oauth.") {
 			line += "server.oauth.enabled = false\n"
 		}
+		if strings.HasPrefix(key, "server.rate_limits.storage.") && !strings.HasSuffix(key, ".type") {
+			line += "server.rate_limits.storage.type = 'redis'\nserver.rate_limits.storage.url = 'rediss://localhost'\n"
+		}
 		if got, want := fmt.Sprint(field(load(t, line), key)), fmt.Sprint(field(silent, key)); got != want {
 			t.Errorf("%s: the reference says %v, the default is %v", key, got, want)
 		}
 	}
-	if checked < 23 {
+	if checked < 31 {
 		t.Errorf("only %d defaults found", checked)
 	}
 }
@@ -249,7 +289,7 @@ func keysOf(t reflect.Type, table string) map[string]bool {
 		key := strings.TrimPrefix(table+"."+name, ".")
 		inner := f.Type
 		if get, ok := inner.MethodByName("Get"); ok {
-			inner, key = get.Type.Out(0), key+map[string]string{"providers": ".NAME", "models": ".MODEL"}[name]
+			inner, key = get.Type.Out(0), key+map[string]string{"providers": ".NAME", "models": ".MODEL", "groups": ".GROUP"}[name]
 		}
 		below := map[string]bool{}
 		if inner.Kind() == reflect.Slice {

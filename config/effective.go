@@ -22,13 +22,13 @@ type Setting struct {
 }
 
 // Settings are all keys of the effective configuration in the order of the reference, chosen names in the
-// order of the file. Keys that a provider of its type does not have are left out, and so is what an entry of an array
-// of tables does not say.
+// order of the file. Keys that a provider of its type does not have are left out, and so are limits and fallbacks where a
+// provider or model has none, and what an entry of an array of tables does not say.
 func (c *Config) Settings() []Setting {
 	var all []Setting
 	for n := range c.walk() {
 		if !n.isTable() {
-			s := Setting{Key: maskUserinfo(n.key), Value: c.shown(n.key, n.value), From: c.from(n), Line: c.Line(n.key)}
+			s := Setting{Key: maskUserinfo(n.key), Value: c.shownOf(n), From: c.from(n), Line: c.Line(n.key)}
 			if _, other := c.origin.overridden[n.key]; other {
 				s.Line = 0 // what stands there is not what holds
 			}
@@ -42,7 +42,7 @@ func (c *Config) Settings() []Setting {
 func (c *Config) Shown(key string) any {
 	for n := range c.walk() {
 		if n.key == key && !n.isTable() {
-			return c.shown(key, n.value)
+			return c.shownOf(n)
 		}
 	}
 	return nil
@@ -66,6 +66,14 @@ func (c *Config) from(n node) From {
 		return FromFile
 	}
 	return FromDefault
+}
+
+// shownOf is the value of a key as anybody may see it.
+func (c *Config) shownOf(n node) any {
+	if n.none && n.value.IsZero() {
+		return nil
+	}
+	return c.shown(n.key, n.value)
 }
 
 // shown is the value of a key, or of an element of its list, as anybody may see it.
@@ -104,8 +112,8 @@ func (c *Config) shown(key string, v reflect.Value) any {
 			return nil
 		}
 		return maskUserinfo(v.String())
-	case reflect.Int:
-		return int(v.Int())
+	case reflect.Int, reflect.Int64:
+		return v.Int()
 	case reflect.Bool:
 		return v.Bool()
 	}
@@ -124,7 +132,7 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 
 func (c *Config) writeJSON(b *bytes.Buffer, n node) error {
 	if !n.isTable() {
-		return appendJSON(b, c.shown(n.key, n.value))
+		return appendJSON(b, c.shownOf(n))
 	}
 	brackets := "{}"
 	if isArray(n.value.Type()) {

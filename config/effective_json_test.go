@@ -23,7 +23,10 @@ func TestJSONIsTheFile(t *testing.T) {
 		`"client_ip":{"x_real_ip":false,"x_forwarded_for_trusted_hops":null,"trusted_proxies":[]},` +
 		`"oauth":{"enabled":false,"url":null,"poll_interval":"5m","expected_issuer":null,"expected_audience":null,"algorithms":[],"clock_skew":"1m","max_stale":"1d",` +
 		`"protected_resource":{"resource":null,"authorization_servers":[]}},` +
-		`"client_identification":{"enabled":false,"client_id":{"jwt_claim":null,"http_header":null},"group_id":{"jwt_claim":null,"http_header":null},"trusted_sources":[],"validation":{"group_values":[]}}},` +
+		`"client_identification":{"enabled":false,"client_id":{"jwt_claim":null,"http_header":null},"group_id":{"jwt_claim":null,"http_header":null},"trusted_sources":[],"validation":{"group_values":[]}},` +
+		`"rate_limits":{"enabled":false,"storage":{"type":"memory","url":null,"key_prefix":"nexus:rate_limit:","response_timeout":"200ms","connection_timeout":"1s","on_failure":"local",` +
+		`"pool":{"max_size":64,"min_idle":4},"tls":{"ca_cert_path":null,"client_cert_path":null,"client_key_path":null,"insecure":false}},` +
+		`"global":{"limit":null,"interval":null},"per_ip":{"limit":null,"interval":null},"per_user":{"limit":null,"interval":null,"concurrent":null,"groups":{}}}},` +
 		`"llm":{"enabled":true,"protocols":{"openai":{"enabled":true,"path":"/llm"}},` +
 		`"providers":{"zulu":{"type":"demo","models":{"b":{"rename":"b"}}},"alpha":{"type":"demo","models":{}}}},` +
 		`"admin":{"enabled":true,"path":"/admin","token":"***","traces":1000,"rejections":1000},` +

@@ -77,10 +77,50 @@ func TestSettingsOfTheShippedFile(t *testing.T) {
 		`server.client_identification.group_id.http_header "x-user-tier" file 1`,
 		`server.client_identification.trusted_sources []string{} default 0`,
 		`server.client_identification.validation.group_values []string{"free", "pro", "enterprise"} file 1`,
+		`server.rate_limits.enabled true file 1`,
+		`server.rate_limits.storage.type "memory" file 1`,
+		`server.rate_limits.storage.url <nil> default 0`,
+		`server.rate_limits.storage.key_prefix "nexus:rate_limit:" default 0`,
+		`server.rate_limits.storage.response_timeout "200ms" default 0`,
+		`server.rate_limits.storage.connection_timeout "1s" default 0`,
+		`server.rate_limits.storage.on_failure "local" default 0`,
+		`server.rate_limits.storage.pool.max_size 64 default 0`,
+		`server.rate_limits.storage.pool.min_idle 4 default 0`,
+		`server.rate_limits.storage.tls.ca_cert_path <nil> default 0`,
+		`server.rate_limits.storage.tls.client_cert_path <nil> default 0`,
+		`server.rate_limits.storage.tls.client_key_path <nil> default 0`,
+		`server.rate_limits.storage.tls.insecure false default 0`,
+		`server.rate_limits.global.limit <nil> default 0`,
+		`server.rate_limits.global.interval <nil> default 0`,
+		`server.rate_limits.per_ip.limit <nil> default 0`,
+		`server.rate_limits.per_ip.interval <nil> default 0`,
+		`server.rate_limits.per_user.limit 600 file 1`,
+		`server.rate_limits.per_user.interval "60s" file 1`,
+		`server.rate_limits.per_user.concurrent <nil> default 0`,
 		`llm.enabled true file 1`,
 		`llm.protocols.openai.enabled true file 1`,
 		`llm.protocols.openai.path "/llm" file 1`,
 		`llm.providers.demo.type "demo" file 1`,
+		`llm.providers.demo.rate_limits.per_user.input_token_limit 100000 file 1`,
+		`llm.providers.demo.rate_limits.per_user.output_token_limit <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.total_token_limit <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.interval "1m" file 1`,
+		`llm.providers.demo.rate_limits.per_user.enforce <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.groups.free.input_token_limit 200000 file 1`,
+		`llm.providers.demo.rate_limits.per_user.groups.free.output_token_limit <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.groups.free.total_token_limit <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.groups.free.interval "1m" file 1`,
+		`llm.providers.demo.rate_limits.per_user.groups.free.enforce <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.groups.pro.input_token_limit 1000000 file 1`,
+		`llm.providers.demo.rate_limits.per_user.groups.pro.output_token_limit <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.groups.pro.total_token_limit <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.groups.pro.interval "1m" file 1`,
+		`llm.providers.demo.rate_limits.per_user.groups.pro.enforce <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.groups.enterprise.input_token_limit 5000000 file 1`,
+		`llm.providers.demo.rate_limits.per_user.groups.enterprise.output_token_limit <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.groups.enterprise.total_token_limit <nil> default 0`,
+		`llm.providers.demo.rate_limits.per_user.groups.enterprise.interval "1m" file 1`,
+		`llm.providers.demo.rate_limits.per_user.groups.enterprise.enforce <nil> default 0`,
 		`llm.providers.demo.models.assistant.rename "demo-1" file 1`,
 		`admin.enabled true file 1`,
 		`admin.path "/admin" file 1`,
@@ -201,6 +241,13 @@ func TestOrigins(t *testing.T) {
 		{"a header rule in a list", openai + "headers = [\n{rule = 'remove', name = 'a'},\n{rule = 'forward', name = 'b', default = 'c'}]\n", config.Overlay{}, `llm.providers.x.headers[1].default "c" file 6`},
 		{"an inserted value", openai + "headers = [{rule = 'insert', name = 'a', value = 'b'}]\n", config.Overlay{}, `llm.providers.x.headers[0].value "***" file 4`},
 		{"an inserted value from the environment", openai + "models.m.headers = [{rule = 'insert', name = 'a', value = '{{ env.NAME }}'}]\n", config.Overlay{}, `llm.providers.x.models.m.headers[0].value "***" environment 4`},
+		{"where Redis is", "[server.rate_limits.storage]\ntype = 'redis'\nurl = 'redis://localhost'\n", config.Overlay{}, `server.rate_limits.storage.url "***" file 3`},
+		{"a limit that is none", "", config.Overlay{}, `server.rate_limits.global.limit <nil> default 0`},
+		{"a limit", "[server.rate_limits.global]\nlimit = 1000000000000000\ninterval = '90s'\n", config.Overlay{}, `server.rate_limits.global.limit 1000000000000000 file 2`},
+		{"an interval", "[server.rate_limits.global]\nlimit = 1\ninterval = '90s'\n", config.Overlay{}, `server.rate_limits.global.interval "90s" file 3`},
+		{"a table that is on because one inside of it is written", "[server.rate_limits.global]\nlimit = 1\ninterval = '90s'\n", config.Overlay{}, `server.rate_limits.enabled true default 0`},
+		{"a limit of tokens that only measures", identify + "[llm.providers.x]\ntype = 'demo'\nrate_limits.per_user = {input_token_limit = 5, interval = '1m', enforce = false}\n", config.Overlay{}, `llm.providers.x.rate_limits.per_user.enforce false file 4`},
+		{"fallbacks", "[llm.providers.x]\ntype = 'demo'\nmodels.a.fallback = ['x/b']\n", config.Overlay{}, `llm.providers.x.models.a.fallback []string{"x/b"} file 3`},
 		{"user information of a URL", "[llm.providers.x]\ntype = 'demo'\nmodels.a.rename = 'https://me:pw@host/v1'\n", config.Overlay{}, `llm.providers.x.models.a.rename "https://***@host/v1" file 3`},
 	}
 	for _, tt := range tests {
@@ -226,10 +273,17 @@ protected_resource = { resource = "https://{{ env.C }}.example", authorization_s
 client_id.http_header = "{{ env.C }}"
 group_id.http_header = "x-{{ env.C }}"
 validation.group_values = ["a", "{{ env.C }}", "b-{{ env.C }}"]
+[server.rate_limits.storage]
+type = "redis"
+url = "rediss://user:s3cret-canary@host/1"
+key_prefix = "{{ env.C }}"
+[server.rate_limits.per_user.groups]
+a = { limit = 10, interval = "1m" }
 [llm.providers.demo]
 type = "demo"
 models.a.rename = "{{ env.C }}"
 models.b.rename = "https://user:s3cret-canary@host/"
+models.c.fallback = ["demo/{{ env.C }}"]
 [llm.providers.openai]
 type = "openai"
 api_key = "s3cret-canary"
@@ -259,7 +313,7 @@ token = "{{ env.C }}"
 			hidden++
 		}
 	}
-	if hidden != 22 {
+	if hidden != 25 {
 		t.Errorf("%d values are hidden", hidden)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%x"} {

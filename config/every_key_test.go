@@ -52,7 +52,45 @@ group_id.jwt_claim = "plan"
 trusted_sources = ["10.1.0.0/16"]
 
 [server.client_identification.validation]
-group_values = ["free", "pro"]
+group_values = ["free", "GROUP"]
+
+[server.rate_limits]
+enabled = true
+
+[server.rate_limits.storage]
+type = "redis"
+url = "rediss://:opens-the-counters@127.0.0.1:6380/1"
+key_prefix = "nexus:"
+response_timeout = "100ms"
+connection_timeout = "2s"
+on_failure = "deny"
+
+[server.rate_limits.storage.pool]
+max_size = 8
+min_idle = 2
+
+[server.rate_limits.storage.tls]
+ca_cert_path = ""
+client_cert_path = ""
+client_key_path = ""
+insecure = true
+
+[server.rate_limits.global]
+limit = 1000
+interval = "60s"
+
+[server.rate_limits.per_ip]
+limit = 100
+interval = "60s"
+
+[server.rate_limits.per_user]
+limit = 60
+interval = "60s"
+concurrent = 8
+
+[server.rate_limits.per_user.groups.GROUP]
+limit = 600
+interval = "60s"
 
 [llm]
 enabled = true
@@ -71,6 +109,20 @@ connect_timeout = "1s"
 response_timeout = "1m"
 idle_timeout = "30s"
 
+[llm.providers.NAME.rate_limits.per_user]
+input_token_limit = 1000
+output_token_limit = 2000
+total_token_limit = 2500
+interval = "1m"
+enforce = true
+
+[llm.providers.NAME.rate_limits.per_user.groups.GROUP]
+input_token_limit = 10000
+output_token_limit = 20000
+total_token_limit = 25000
+interval = "1m"
+enforce = true
+
 [[llm.providers.NAME.headers]]
 rule = "forward"
 name = "X-Trace-ID"
@@ -88,6 +140,21 @@ value = "opens-the-project"
 
 [llm.providers.NAME.models.MODEL]
 rename = "gpt-4.1"
+fallback = ["NAME/gpt-4.1-mini"]
+
+[llm.providers.NAME.models.MODEL.rate_limits.per_user]
+input_token_limit = 100
+output_token_limit = 200
+total_token_limit = 250
+interval = "30s"
+enforce = true
+
+[llm.providers.NAME.models.MODEL.rate_limits.per_user.groups.GROUP]
+input_token_limit = 1000
+output_token_limit = 2000
+total_token_limit = 2500
+interval = "30s"
+enforce = true
 
 [[llm.providers.NAME.models.MODEL.headers]]
 rule = "rename_duplicate"
@@ -132,18 +199,21 @@ type place struct {
 	leaf  bool
 }
 
-// places are all of them, found without the walk under test. A demo has no other keys than type and models, and of an entry
-// of an array of tables the keys count that say something.
+// places are all of them, found without the walk under test. A demo has no other keys than type, limits and models; limits
+// and fallbacks count where a provider or model has some, and of an entry of an array of tables the keys that say something.
 func places(v reflect.Value, table string) []place {
 	var all []place
 	demo, isProvider := v.Interface().(config.Provider)
+	_, isModel := v.Interface().(config.Model)
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name, ok := f.Tag.Lookup("toml")
 		switch {
 		case !ok:
 			continue
-		case isProvider && demo.Type == config.ProviderDemo && name != "type" && name != "models":
+		case isProvider && demo.Type == config.ProviderDemo && name != "type" && name != "models" && name != "rate_limits":
+			continue
+		case (isProvider || isModel) && (name == "rate_limits" || name == "fallback") && v.Field(i).IsZero():
 			continue
 		case strings.HasSuffix(table, "]") && v.Field(i).IsZero():
 			continue
@@ -203,6 +273,18 @@ func (p place) holds() string {
 	}
 	if secret, ok := p.value.Interface().(config.Secret); ok {
 		return secret.Reveal()
+	}
+	if p.value.Kind() == reflect.Pointer && !p.value.IsNil() {
+		return fmt.Sprint(p.value.Elem())
+	}
+	if below, isTable := p.inside(); isTable {
+		var all []string
+		for _, in := range below {
+			if in.leaf {
+				all = append(all, strings.TrimPrefix(in.key, p.key)+" "+in.holds())
+			}
+		}
+		return strings.Join(all, ", ")
 	}
 	return fmt.Sprint(p.value)
 }

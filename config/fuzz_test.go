@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(shipped)
 	f.Add([]byte("[server.oauth]\nurl = \"https://{{ env.SECRET }}@host/\"\nexpected_issuer = \" {{ env.SECRET }}\"\nalgorithms = [\"{{ env.SECRET }}\"]\nprotected_resource.resource = \"http://{{ env.SECRET }}\""))
 	f.Add([]byte("[llm.providers.x]\ntype = \"openai\"\napi_key = \"{{ env.SECRET }}\"\nbase_url = \"https://{{ env.SECRET }}?\"\nmodel_filter = \"({{ env.SECRET }}\"\n[[llm.providers.x.headers]]\nrule = \"insert\"\nname = \"{{ env.SECRET }}:\"\nvalue = \" {{ env.SECRET }}\"\n"))
+	f.Add([]byte("[server.client_identification]\nclient_id.http_header = \"a\"\ngroup_id.http_header = \"b\"\nvalidation.group_values = [\"{{ env.SECRET }}\", \"a{{ env.SECRET }}\"]\n[server.rate_limits.per_user]\nlimit = 5\ninterval = \"1m\"\ngroups.s3cre = { limit = 5, interval = \"1m\" }\n"))
+	f.Add([]byte("[server.rate_limits.storage]\ntype = \"redis\"\nurl = \"rediss://{{ env.SECRET }}@host/{{ env.SECRET }}\"\nkey_prefix = \"{{ env.SECRET }}{\"\ntls.ca_cert_path = \"{{ env.SECRET }}\"\ntls.client_cert_path = \"{{ env.SECRET }}\"\ntls.client_key_path = \"{{ env.SECRET }}\"\n"))
+	f.Add([]byte("[llm.providers.x]\ntype = \"openai\"\napi_key = \"k\"\nmodel_filter = \"^a\"\nrate_limits.per_user = { input_token_limit = 9, total_token_limit = 5, interval = \"{{ env.SECRET }}\" }\n[llm.providers.x.models]\na.fallback = [\"{{ env.SECRET }}\", \"x/{{ env.SECRET }}\", \"{{ env.SECRET }}/x\", \"x/b\"]\nb.fallback = [\"x/a\"]\n"))
 	f.Add([]byte("admin.token = \"{{ env.SECRET }}\"\nserver.listen_address = \"{{ env.SECRET }}\""))
 	env := func(name string) (string, bool) { return canary, len(name)%2 == 0 }
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -100,7 +104,11 @@ func BenchmarkParse(b *testing.B) {
 		name := string(rune('a'+i%26)) + strings.Repeat("x", i/26)
 		large.WriteString("[llm.providers." + name + "]\ntype = \"demo\"\nmodels.m.rename = \"demo-1\"\n")
 	}
-	for name, text := range map[string][]byte{"shipped": shipped, "1000 providers": large.Bytes()} {
+	limits := bytes.NewBufferString("[server.client_identification]\nclient_id.http_header = 'a'\ngroup_id.http_header = 'b'\nvalidation.group_values = ['free', 'pro']\n[llm.providers.demo]\ntype = 'demo'\n")
+	for i := range 1000 {
+		fmt.Fprintf(limits, "[llm.providers.demo.models.m%d]\nfallback = ['demo/m%d', 'demo/demo-1']\nrate_limits.per_user = { input_token_limit = 9, total_token_limit = 10, interval = '1m', groups.free = { input_token_limit = 5, interval = '1m' } }\n", i, i+1)
+	}
+	for name, text := range map[string][]byte{"shipped": shipped, "1000 providers": large.Bytes(), "1000 limits": limits.Bytes()} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()

@@ -11,7 +11,8 @@ import (
 // with its remedy. Half a file is often a whole one, and access must not be weakened by silence.
 //
 // A field is guarded by its tag guard: the TOML that says that none is meant, for a key its value, for a table a line
-// of it. In a table that is on without being written, enabled is guarded, too, with the value that then holds.
+// of it. Limits have no such TOML of their own: their mark is "limit", and lostLimits and lostTokens know the rest. In a
+// table that is on without being written, enabled is guarded, too, with the value that then holds.
 //
 // A key that says another value is not lost, nor is one whose value holds without it; a table with a
 // switch is lost whatever it says. Of a table that is
@@ -20,15 +21,22 @@ func Lost(running, next *Config) Problems {
 	c := comparison{running, next}
 	r := newReport(next.File(), next.origin.lines)
 	for _, l := range c.losses(running.root(), next.root()) {
+		again := "write it again"
+		if l.limit {
+			again = "write it again, with any number that you want"
+		}
 		r.fail(l.key, "is missing, but what runs has it: without it access could be weaker",
-			fmt.Sprintf("write it again, or say that you mean it: %s %s; a restart takes the file as it is", l.remedy, placeOf(l.table)))
+			fmt.Sprintf("%s, or say that you mean it: %s %s; a restart takes the file as it is", again, l.remedy, placeOf(maskUserinfo(l.table))))
 	}
 	r.problems.sort()
 	return r.problems
 }
 
 // loss is a guarded key that is lost, and what to write into which table where that is meant.
-type loss struct{ key, remedy, table string }
+type loss struct {
+	key, remedy, table string
+	limit              bool // another value of the key is as good
+}
 
 type comparison struct{ running, next *Config }
 
@@ -36,12 +44,16 @@ type comparison struct{ running, next *Config }
 func (c comparison) losses(was, is node) []loss {
 	isOn, has := is.enabled()
 	if !isOn && c.next.Has(join(is.key, "enabled")) {
-		return nil
+		return c.lostBehindSwitch(was, is)
+	}
+	if limits, ok := c.lostLimits(was, is); ok {
+		return limits
 	}
 	var inner []loss
 	for w, i := range pairs(was, is) {
 		inner = append(inner, c.losses(w, i)...)
 	}
+	inner = append(inner, c.lostTokensOf(was, is)...)
 	gone := was.guard != "" && c.running.says(was) && !c.answers(was, is)
 	switch {
 	case !gone:
@@ -51,13 +63,13 @@ func (c comparison) losses(was, is node) []loss {
 		// without a change is tidied up.
 		return inner
 	case !was.isTable():
-		return []loss{{was.key, was.name + " = " + was.guard, parentKey(was.key)}}
+		return []loss{{key: was.key, remedy: was.name + " = " + was.guard, table: parentKey(was.key)}}
 	case has:
-		return []loss{{was.key, c.remedy(was, is, inner), was.key}}
+		return []loss{{key: was.key, remedy: c.remedy(was, is, inner), table: was.key}}
 	case c.next.hasHeader(is):
-		return []loss{{was.key, was.guard, was.key}}
+		return []loss{{key: was.key, remedy: was.guard, table: was.key}}
 	}
-	return []loss{{was.key, was.name + "." + was.guard, parentKey(was.key)}}
+	return []loss{{key: was.key, remedy: was.name + "." + was.guard, table: parentKey(was.key)}}
 }
 
 // remedy is what says that a table with a switch is lost on purpose: that it is off, or, if it is on without

@@ -13,7 +13,7 @@ import (
 // meant is what a remedy offers: in each of the alternatives, lines to write into a table.
 func meant(t *testing.T, p config.Problem) (alternatives [][]string, table string) {
 	t.Helper()
-	m := regexp.MustCompile(`^write it again, or say that you mean it: (.*) in \[(.*)\]; a restart takes the file as it is$`).FindStringSubmatch(p.Fix)
+	m := regexp.MustCompile(`^write it again(?:, with any number that you want)?, or say that you mean it: (.*) in \[(.*)\]; a restart takes the file as it is$`).FindStringSubmatch(p.Fix)
 	if m == nil {
 		t.Fatalf("no remedy that could be followed: %s", p)
 	}
@@ -23,13 +23,25 @@ func meant(t *testing.T, p config.Problem) (alternatives [][]string, table strin
 	return alternatives, m[2]
 }
 
-// written is the text with lines in a table.
+// written is the text with lines in a table, in the place of a switch that says the opposite; none is said twice.
 func written(text, table string, lines []string) string {
-	header, add := "["+table+"]\n", strings.Join(lines, "\n")+"\n"
-	if strings.Contains(text, header) {
-		return strings.Replace(text, header, header+add, 1)
+	header := "[" + table + "]\n"
+	before, after, found := strings.Cut(text, header)
+	if !found {
+		return text + header + strings.Join(lines, "\n") + "\n"
 	}
-	return text + header + add
+	inside, behind := after, ""
+	if i := strings.Index(after, "\n["); i >= 0 {
+		inside, behind = after[:i+1], after[i+1:]
+	} else if strings.HasPrefix(after, "[") {
+		inside, behind = "", after
+	}
+	for _, line := range slices.Backward(lines) {
+		opposite := strings.TrimSuffix(line, "false") + "true"
+		kept := slices.DeleteFunc(strings.SplitAfter(inside, "\n"), func(l string) bool { return l == line+"\n" || l == opposite+"\n" })
+		inside = line + "\n" + strings.Join(kept, "")
+	}
+	return before + header + inside + behind
 }
 
 // TestEachGuardedKeyIsGuarded holds for every field that is marked, now or later: when its key goes away, the file
@@ -43,6 +55,10 @@ func TestEachGuardedKeyIsGuarded(t *testing.T) {
 		"server.client_identification.trusted_sources", "server.client_identification.validation.group_values",
 		"server.client_ip.trusted_proxies", "admin", "admin.enabled", "admin.token",
 		"telemetry.prometheus", "telemetry.prometheus.enabled", "telemetry.prometheus.token", "llm.providers.NAME.model_filter",
+		"server.rate_limits", "server.rate_limits.global", "server.rate_limits.per_ip", "server.rate_limits.per_user",
+		"server.rate_limits.per_user.limit", "server.rate_limits.per_user.concurrent",
+		"server.rate_limits.storage", "server.rate_limits.storage.type", "server.rate_limits.storage.key_prefix", "server.rate_limits.storage.on_failure",
+		"llm.providers.NAME.rate_limits", "llm.providers.NAME.models.MODEL.rate_limits",
 	} {
 		if marked[key] == "" {
 			t.Errorf("%s is not guarded", key)
@@ -123,6 +139,16 @@ func TestLost(t *testing.T) {
 		only   = "[server.client_identification]\n"
 
 		openai = "[llm.providers.p]\ntype = 'openai'\napi_key = 'k'\n"
+
+		window   = "limit = 10\ninterval = '1m'\n"
+		requests = "[server.rate_limits.global]\n" + window + "[server.rate_limits.per_ip]\n" + window +
+			"[server.rate_limits.per_user]\n" + window + "concurrent = 10\n[server.rate_limits.per_user.groups.a]\n" + window
+		off      = "[server.rate_limits]\nenabled = false\n"
+		redis    = "[server.rate_limits.storage]\ntype = 'redis'\nurl = 'redis://localhost'\nkey_prefix = 'n:'\non_failure = 'deny'\n"
+		tokensOf = "[llm.providers.p]\ntype = 'demo'\n[llm.providers.p.rate_limits.per_user]\ninput_token_limit = 10\noutput_token_limit = 20\ninterval = '1m'\n" +
+			"[llm.providers.p.rate_limits.per_user.groups.a]\ninput_token_limit = 1\ntotal_token_limit = 3\ninterval = '1m'\n" +
+			"[llm.providers.p.models.m.rate_limits.per_user]\ntotal_token_limit = 7\ninterval = '1m'\n"
+		measured = "[llm.providers.p]\ntype = 'demo'\n[llm.providers.p.rate_limits.per_user]\ninput_token_limit = 5\ninterval = '1m'\nenforce = false\n"
 	)
 	tests := []struct{ name, was, is, want string }{
 		{"the same file loses nothing", full, full, ""},
@@ -209,6 +235,42 @@ func TestLost(t *testing.T) {
 		{"a filter that leaves nothing out may go", openai + "model_filter = '.*'\n", openai, ""},
 		{"keys, addresses, times and header rules may go", openai + "forward_token = true\nbase_url = 'https://a.example'\nidle_timeout = '1m'\nheaders = [{rule = 'forward', name = 'a'}, {rule = 'remove', pattern = 'b'}]\n", openai, ""},
 		{"a key may go where the callers have theirs", openai, "[llm.providers.p]\ntype = 'openai'\nforward_token = true\n", ""},
+
+		{"limits of requests", groups + requests, groups, "server.rate_limits: enabled = false in [server.rate_limits]"},
+		{"limits of requests that are off", groups + "[server.rate_limits]\nenabled = false\n", groups, "server.rate_limits: enabled = false in [server.rate_limits]"},
+		{"limits of requests are switched off", groups + requests, groups + "[server.rate_limits]\nenabled = false\n", ""},
+		{"other numbers are a change", groups + requests, groups + strings.ReplaceAll(requests, "10", "1000000000000000"), ""},
+		{"the limit of all", groups + requests, groups + without(requests, "server.rate_limits.global"), "server.rate_limits.global: enabled = false in [server.rate_limits]"},
+		{"the limits of addresses and clients", groups + requests, groups + "[server.rate_limits.global]\nlimit = 10\ninterval = '1m'\n", "server.rate_limits.per_ip: enabled = false in [server.rate_limits]\nserver.rate_limits.per_user: enabled = false in [server.rate_limits]"},
+		{"the limit of clients, where their groups have some", groups + requests, groups + strings.Replace(requests, "[server.rate_limits.per_user]\nlimit = 10\ninterval = '1m'\n", "[server.rate_limits.per_user]\n", 1), "server.rate_limits.per_user.limit: enabled = false in [server.rate_limits]"},
+		{"requests at once", groups + requests, groups + strings.Replace(requests, "concurrent = 10\n", "", 1), "server.rate_limits.per_user.concurrent: enabled = false in [server.rate_limits]"},
+		{"the limit of a group", groups + requests, groups + without(requests, "server.rate_limits.per_user.groups.a"), "server.rate_limits.per_user.groups.a: enabled = false in [server.rate_limits]"},
+		{"the limit of a group goes with the group", groups + requests + tokensOf, strings.ReplaceAll(groups+without(requests, "server.rate_limits.per_user.groups.a")+without(tokensOf, "llm.providers.p.rate_limits.per_user.groups.a"), "'a'", "'b'"), ""},
+		{"limits of clients go with identification", groups + requests + tokensOf, "[server.client_identification]\nenabled = false\n" + without(requests, "server.rate_limits.per_user") + "[llm.providers.p]\ntype = 'demo'\n", ""},
+		{"limits by dotted keys", groups + requests, groups + "[server]\nrate_limits.per_ip = {limit = 10, interval = '1m'}\nrate_limits.per_user = {limit = 10, interval = '1m', concurrent = 10, groups.a = {limit = 10, interval = '1m'}}\n", "server.rate_limits.global: rate_limits.enabled = false in [server]"},
+
+		{"where limits are counted", groups + redis, groups + "[server.rate_limits]\n", "server.rate_limits.storage: type = \"memory\" in [server.rate_limits.storage]"},
+		{"where limits are counted, of which a header is left", groups + redis, groups + "[server.rate_limits.storage]\n", "server.rate_limits.storage: type = \"memory\" in [server.rate_limits.storage]"},
+		{"memory is said", groups + redis, groups + "[server.rate_limits.storage]\ntype = 'memory'\n", ""},
+		{"memory may go", groups + "[server.rate_limits.storage]\ntype = 'memory'\n", groups + "[server.rate_limits]\n", ""},
+		{"what holds while Redis is out, and what its keys are called", groups + redis, groups + "[server.rate_limits.storage]\ntype = 'redis'\nurl = 'redis://localhost'\n", "server.rate_limits.storage.key_prefix: key_prefix = \"nexus:rate_limit:\" in [server.rate_limits.storage]\nserver.rate_limits.storage.on_failure: on_failure = \"local\" in [server.rate_limits.storage]"},
+		{"where tokens are counted, although requests are not limited any more", groups + off + redis, groups + off, "server.rate_limits.storage: type = \"memory\" in [server.rate_limits.storage]"},
+		{"where limits are counted goes with the switch", groups + redis, groups + off, ""},
+
+		{"limits of tokens", groups + tokensOf, groups + "[llm.providers.p]\ntype = 'demo'\nmodels.m = {}\n", "llm.providers.p.models.m.rate_limits: enforce = false in [llm.providers.p.models.m.rate_limits.per_user]\nllm.providers.p.rate_limits: enforce = false in [llm.providers.p.rate_limits.per_user]"},
+		{"limits of tokens go with the model, or the provider", groups + tokensOf + strings.ReplaceAll(tokensOf, "providers.p", "providers.q"), groups + without(tokensOf, "llm.providers.p.models"), ""},
+		{"limits of tokens that are not enforced any more", groups + tokensOf, groups + "[llm.providers.p]\ntype = 'demo'\nrate_limits.per_user.enforce = false\nmodels.m.rate_limits.per_user.enforce = false\n", ""},
+		{"limits of tokens that only measured may go", groups + "[llm.providers.p]\ntype = 'demo'\nrate_limits.per_user = {input_token_limit = 5, interval = '1m', enforce = false, groups.a = {input_token_limit = 5, interval = '1m'}}\n", groups + "[llm.providers.p]\ntype = 'demo'\n", ""},
+		{"that nothing was enforced may go", groups + "[llm.providers.p]\ntype = 'demo'\nrate_limits.per_user.enforce = false\n", groups + "[llm.providers.p]\ntype = 'demo'\n", ""},
+		{"a kind of tokens", groups + tokensOf, groups + strings.Replace(tokensOf, "output_token_limit = 20\n", "", 1), "llm.providers.p.rate_limits.per_user.output_token_limit: enforce = false in [llm.providers.p.rate_limits.per_user]"},
+		{"the limit of tokens, where groups have some", groups + tokensOf, groups + strings.Replace(tokensOf, "input_token_limit = 10\noutput_token_limit = 20\ninterval = '1m'\n", "", 1), "llm.providers.p.rate_limits.per_user.input_token_limit: enforce = false in [llm.providers.p.rate_limits.per_user]\nllm.providers.p.rate_limits.per_user.output_token_limit: enforce = false in [llm.providers.p.rate_limits.per_user]"},
+		{"tokens of a group", groups + tokensOf, groups + without(tokensOf, "llm.providers.p.rate_limits.per_user.groups"), "llm.providers.p.rate_limits.per_user.groups.a: enforce = false and interval = \"1m\" and input_token_limit = 1 and total_token_limit = 3 in [llm.providers.p.rate_limits.per_user.groups.a]"},
+		{"a kind of tokens of a group", groups + tokensOf, groups + strings.Replace(tokensOf, "total_token_limit = 3\n", "", 1), "llm.providers.p.rate_limits.per_user.groups.a.total_token_limit: enforce = false in [llm.providers.p.rate_limits.per_user.groups.a]"},
+		{"a kind of tokens by dotted keys", groups + "[llm.providers.p]\ntype = 'demo'\nrate_limits.per_user.interval = '1m'\nrate_limits.per_user.input_token_limit = 5\nrate_limits.per_user.total_token_limit = 5\n", groups + "[llm.providers.p]\ntype = 'demo'\nrate_limits.per_user.interval = '1m'\nrate_limits.per_user.input_token_limit = 5\n", "llm.providers.p.rate_limits.per_user.total_token_limit: rate_limits.per_user.enforce = false in [llm.providers.p]"},
+		{"tokens of a group that alone was enforced", groups + measured + "groups.a = {input_token_limit = 5, interval = '1m', enforce = true}\n", groups + measured, "llm.providers.p.rate_limits.per_user.groups.a: enforce = false and interval = \"1m\" and input_token_limit = 5 in [llm.providers.p.rate_limits.per_user.groups.a]"},
+		{"that a group alone was enforced", groups + measured + "[llm.providers.p.rate_limits.per_user.groups.a]\ninput_token_limit = 5\ninterval = '1m'\nenforce = true\n", groups + measured + "[llm.providers.p.rate_limits.per_user.groups.a]\ninput_token_limit = 5\ninterval = '1m'\n", "llm.providers.p.rate_limits.per_user.groups.a.enforce: enforce = false in [llm.providers.p.rate_limits.per_user.groups.a]"},
+		{"that what is enforced anyway is", groups + "[llm.providers.p]\ntype = 'demo'\nrate_limits.per_user = {input_token_limit = 5, interval = '1m', enforce = true}\n", groups + "[llm.providers.p]\ntype = 'demo'\nrate_limits.per_user = {input_token_limit = 5, interval = '1m'}\n", ""},
+		{"fallbacks may go", "[llm.providers.p]\ntype = 'demo'\nmodels.a.fallback = ['p/b']\n", "[llm.providers.p]\ntype = 'demo'\nmodels.a = {}\n", ""},
 
 		{"providers and models may have any name", "[llm.providers.enabled]\ntype = 'demo'\nmodels.enabled.rename = 'x'\n[llm.providers.'a.b']\ntype = 'demo'\n", "[llm.providers.enabled]\ntype = 'demo'\n", ""},
 	}

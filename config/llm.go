@@ -26,7 +26,7 @@ type Protocol struct {
 }
 
 // Provider is one table llm.providers.NAME. Their order in the file decides who answers a bare model name. Of a demo only
-// Type and Models mean anything; its other fields are zero.
+// Type, RateLimits and Models mean anything; its other fields are zero.
 type Provider struct {
 	// Type is the provider's kind. Needed.
 	Type ProviderType `toml:"type"`
@@ -49,6 +49,9 @@ type Provider struct {
 	IdleTimeout Duration `toml:"idle_timeout"`
 	// Headers say what of a caller's headers goes to the provider, in order; 100 at most. Empty: nothing but what always does.
 	Headers []HeaderRule `toml:"headers"`
+	// RateLimits are the token limits of each caller: one budget for all models that have no limits of their own. The zero
+	// value: none.
+	RateLimits TokenLimits `toml:"rate_limits" guard:"limit"`
 	// Models are the models that callers may name, by that name.
 	Models Table[Model] `toml:"models"`
 }
@@ -72,9 +75,14 @@ func (p *Provider) complete(string) {
 	}
 }
 
-// has reports whether a provider of its type has a key.
+// fits reports whether a provider of its type has a key.
+func (p *Provider) fits(name string) bool {
+	return p.Type != ProviderDemo || name == "type" || name == "models" || name == "rate_limits"
+}
+
+// has reports whether a key is shown: a provider of its type has it, and it says something if it is a table of limits.
 func (p *Provider) has(name string) bool {
-	return p.Type != ProviderDemo || name == "type" || name == "models"
+	return p.fits(name) && (name != "rate_limits" || p.RateLimits.some())
 }
 
 // Base is BaseURL without a slash at its end, to put "/chat/completions" behind. Without a BaseURL it is the default.
@@ -111,6 +119,23 @@ type Model struct {
 	Rename string `toml:"rename"`
 	// Headers are rules that apply after the provider's, 100 at most. Empty for a demo.
 	Headers []HeaderRule `toml:"headers"`
+	// RateLimits are the token limits of each caller for this model alone, in the place of the provider's. The zero value:
+	// the provider's hold.
+	RateLimits TokenLimits `toml:"rate_limits" guard:"limit"`
+	// Fallback are the models, each as provider/model, that answer in this order where a caller is over its limit here or the
+	// provider fails before its first byte; 8 at most, and no circle. Empty: none.
+	Fallback []string `toml:"fallback"`
+}
+
+// has reports whether a key is shown. What most models do not have is not.
+func (m *Model) has(name string) bool {
+	switch name {
+	case "rate_limits":
+		return m.RateLimits.some()
+	case "fallback":
+		return len(m.Fallback) > 0
+	}
+	return true
 }
 
 func (m *Model) complete(name string) {

@@ -211,6 +211,11 @@ func defaults() *Config {
 			OAuth: OAuth{
 				PollInterval: Duration(5 * time.Minute), ClockSkew: Duration(time.Minute), MaxStale: Duration(24 * time.Hour),
 			},
+			RateLimits: RateLimits{Storage: LimitStorage{
+				Type: StorageMemory, KeyPrefix: "nexus:rate_limit:", OnFailure: OnFailureLocal,
+				ResponseTimeout: Duration(200 * time.Millisecond), ConnectionTimeout: Duration(time.Second),
+				Pool: StoragePool{MaxSize: 64, MinIdle: 4},
+			}},
 		},
 		LLM: LLM{Protocols: Protocols{OpenAI: Protocol{Enabled: true, Path: "/llm"}}},
 		Admin: Admin{

@@ -18,6 +18,7 @@ type Server struct {
 	ClientIP             ClientIP             `toml:"client_ip"`
 	OAuth                OAuth                `toml:"oauth" guard:"enabled = false"`
 	ClientIdentification ClientIdentification `toml:"client_identification" guard:"enabled = false"`
+	RateLimits           RateLimits           `toml:"rate_limits" guard:"enabled = false"`
 }
 
 // Health is the table server.health: the probes of an orchestrator. On without a table.

@@ -11,6 +11,7 @@ type field struct {
 	index int
 	typ   reflect.Type
 	guard string // see Lost; empty: not guarded
+	none  bool   // the zero value says that there is none
 }
 
 // shape is what a Go type is in the file.
@@ -43,7 +44,7 @@ func shapeOf(t reflect.Type) *shape {
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if name := f.Tag.Get("toml"); name != "" && f.IsExported() {
-				s.fields = append(s.fields, field{name: name, index: i, typ: f.Type, guard: f.Tag.Get("guard")})
+				s.fields = append(s.fields, field{name: name, index: i, typ: f.Type, guard: f.Tag.Get("guard"), none: f.Tag.Get("none") != ""})
 			}
 		}
 	}

@@ -11,6 +11,11 @@ func (r *reading) check() {
 	r.checkGroups()
 	r.checkOpenListener()
 	r.checkLLM()
+	r.checkLimits()
+	r.checkStorage()
+	r.checkTiers()
+	r.checkTighter()
+	r.checkFallbacks()
 	r.checkAdmin()
 	r.checkPaths()
 }

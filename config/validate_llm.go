@@ -74,7 +74,7 @@ func (r *reading) checkDemo(key string, p Provider) {
 		}
 	}
 	for _, f := range fieldsOf(reflect.TypeFor[Provider]()) {
-		if !p.has(f.name) {
+		if !p.fits(f.name) {
 			useless(join(key, f.name))
 		}
 	}

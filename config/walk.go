@@ -12,6 +12,7 @@ type node struct {
 	guard string // the mark of the field, see Lost; "": not guarded
 	value reflect.Value
 	isRow bool // an entry of an array of tables, named by its number: "[0]"
+	none  bool // the zero value says that there is none
 }
 
 // root is the configuration itself, the outermost table.
@@ -76,7 +77,7 @@ func (n node) fields() []node {
 		if isSparse && !only.has(f.name) || n.isRow && value.IsZero() {
 			continue
 		}
-		all = append(all, node{key: join(n.key, f.name), name: f.name, guard: f.guard, value: value})
+		all = append(all, node{key: join(n.key, f.name), name: f.name, guard: f.guard, value: value, none: f.none})
 	}
 	return all
 }
