@@ -11,6 +11,8 @@ import (
 type Call struct {
 	Request *Request
 	Model   string
+	// InputTokens is what the prompt was counted at; 0: it was not counted.
+	InputTokens int64
 }
 
 // Provider answers. What it cannot honour it refuses with an [*UnsupportedError] before it does anything

@@ -11,11 +11,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"nexus/gateway/llm"
+	"nexus/gateway/llm/cl100k"
 )
 
 const (
 	maxQuote = 200 // runes of a message that an answer repeats
-	perToken = 4   // bytes
 	perPiece = 16  // bytes of a tool's arguments in one event
 )
 
@@ -24,29 +24,42 @@ func answer(call *llm.Call, s steer) *llm.Reply {
 	r := call.Request
 	mark := fingerprint(call)
 	reply := &llm.Reply{ID: "chatcmpl-" + mark, Created: created, Finish: llm.FinishStop}
-	var written int
+	var written string
 	if s.tool != nil {
 		arguments, whole := shorten(instance(s.tool.Parameters, true), r.MaxTokens)
 		reply.ToolCalls = []llm.ToolCall{{ID: "call_" + mark, Name: s.tool.Name, Arguments: arguments}}
 		if reply.Finish = llm.FinishToolCalls; !whole {
 			reply.Finish = llm.FinishLength
 		}
-		written = len(arguments)
+		written = arguments
 	} else {
 		text, whole := shorten(stop(form(r, words(call.Model, s)), r.Stop), r.MaxTokens)
 		if reply.Text = text; !whole {
 			reply.Finish = llm.FinishLength
 		}
-		written = len(text)
+		written = text
 	}
-	read := 0
+	reply.Usage = llm.Usage{Input: call.InputTokens, Output: int64(cl100k.CountString(written))}
+	if reply.Usage.Input <= 0 {
+		reply.Usage.Input = read(r)
+	}
+	return reply
+}
+
+// read is how many tokens the prompt of a request has, as callers are told that it is counted: role and texts of each
+// message, 3 for each, and 3 for the reply.
+func read(r *llm.Request) int64 {
+	tokens := 3
 	for i := range r.Messages {
-		for j := range r.Messages[i].Parts {
-			read += len(r.Messages[i].Parts[j].Text)
+		m := &r.Messages[i]
+		tokens += 3 + cl100k.CountString(string(m.Role))
+		for _, part := range m.Parts {
+			if part.Kind == "text" {
+				tokens += cl100k.CountString(part.Text)
+			}
 		}
 	}
-	reply.Usage = llm.Usage{Input: tokens(read), Output: tokens(written)}
-	return reply
+	return int64(tokens)
 }
 
 // words is the answer in plain text.
@@ -87,18 +100,24 @@ func stop(text string, sequences []string) string {
 // shorten cuts a text to a number of tokens, between two characters; 0 is any number. whole tells that
 // nothing was cut off.
 func shorten(text string, most int) (cut string, whole bool) {
-	if most == 0 || tokens(len(text)) <= int64(most) {
+	if most == 0 {
 		return text, true
 	}
-	end := most * perToken
+	cut = cl100k.Cut(text, most)
+	return cut, len(cut) == len(text)
+}
+
+// piece is the beginning of a text that one event tells of a tool's arguments.
+func piece(text string) string {
+	if len(text) <= perPiece {
+		return text
+	}
+	end := perPiece
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}
-	return text[:end], false
+	return text[:end]
 }
-
-// tokens is how many tokens n bytes are taken for.
-func tokens(n int) int64 { return int64((n + perToken - 1) / perToken) }
 
 // quote is the beginning of a text.
 func quote(text string) string {
@@ -130,12 +149,9 @@ func events(r *llm.Reply) iter.Seq[llm.Event] {
 				return
 			}
 			for rest := call.Arguments; rest != ""; {
-				piece := rest
-				if len(rest) > perPiece {
-					piece, _ = shorten(rest, perPiece/perToken)
-				}
-				rest = rest[len(piece):]
-				if !yield(llm.Event{Kind: llm.EventToolArgs, Index: i, Text: piece}) {
+				next := piece(rest)
+				rest = rest[len(next):]
+				if !yield(llm.Event{Kind: llm.EventToolArgs, Index: i, Text: next}) {
 					return
 				}
 			}
@@ -153,6 +169,10 @@ func fingerprint(call *llm.Call) string {
 	h := sha256.New()
 	// A hash takes everything, and a request has nothing that JSON cannot say but numbers that are none:
 	// what follows those is left out, and the same request still has the same mark.
-	_ = json.MarshalWrite(h, &llm.Call{Request: &r, Model: call.Model}, jsontext.AllowInvalidUTF8(true))
+	asked := struct {
+		Request *llm.Request
+		Model   string
+	}{&r, call.Model}
+	_ = json.MarshalWrite(h, &asked, jsontext.AllowInvalidUTF8(true))
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"nexus/gateway/llm"
+	"nexus/gateway/llm/cl100k"
 	"nexus/gateway/llm/demo"
 )
 
@@ -286,7 +287,6 @@ func TestWhatTheDemoCannotHonourIsRefused(t *testing.T) {
 }
 
 func TestAnswersEndWhereTheyShould(t *testing.T) {
-	const start = "Hello from the demo of Nexus"
 	ending := func(most int, stops ...string) func(*llm.Request) {
 		return func(r *llm.Request) { r.MaxTokens, r.Stop = most, stops }
 	}
@@ -298,11 +298,11 @@ func TestAnswersEndWhereTheyShould(t *testing.T) {
 		"before a stop":                        {ending(0, "from"), "Hello ", llm.FinishStop},
 		"before the first of several":          {ending(0, "Nexus", "the", "demo"), "Hello from ", llm.FinishStop},
 		"not at a stop that does not occur":    {ending(0, "zzz", ""), "", llm.FinishStop},
-		"after so many tokens":                 {ending(2), start[:8], llm.FinishLength},
+		"after so many tokens":                 {ending(2), "Hello from", llm.FinishLength},
 		"not where there is room":              {ending(1000), "", llm.FinishStop},
 		"not where there is room beyond count": {ending(1 << 62), "", llm.FinishStop},
 		"at a stop before the last token":      {ending(3, "from"), "Hello ", llm.FinishStop},
-		"at the last token before a stop":      {ending(1, "from"), "Hell", llm.FinishLength},
+		"at the last token before a stop":      {ending(1, "from"), "Hello", llm.FinishLength},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -315,26 +315,35 @@ func TestAnswersEndWhereTheyShould(t *testing.T) {
 			}
 		})
 	}
-	broken := complete(t, asking("中中中中", func(r *llm.Request) { r.MaxTokens = 19 }))
-	if !utf8.ValidString(broken.Text) || broken.Usage.Output > 19 {
-		t.Errorf("cut within a character: %q", broken.Text)
+	for most := 1; most < 60; most++ { // within characters of two tokens and three, too
+		cut := complete(t, asking("龘龘龘龘😀龘龘龘龘", func(r *llm.Request) { r.MaxTokens = most }))
+		if !utf8.ValidString(cut.Text) || cut.Usage.Output > int64(most) || cut.Finish == llm.FinishLength && cut.Usage.Output < int64(most)-2 {
+			t.Errorf("%d tokens at most: %q, %+v", most, cut.Text, cut.Usage)
+		}
 	}
 	call := complete(t, asking("tool:", offering, func(r *llm.Request) { r.MaxTokens = 1 }))
-	if call.Finish != llm.FinishLength || call.ToolCalls[0].Arguments != `{"ci` {
+	if call.Finish != llm.FinishLength || call.ToolCalls[0].Arguments != `{"` {
 		t.Errorf("arguments of one token: %+v", call)
 	}
 }
 
-func TestUsageIsAQuarterOfTheBytes(t *testing.T) {
-	call := asking("12345", with(says(llm.RoleAssistant, "é"), llm.Message{Role: llm.RoleUser, Parts: []llm.Part{
-		{Kind: "text", Text: "12"}, {Kind: "image_url"}, {Kind: "text", Text: "3"},
+func TestUsageIsCountedInTokens(t *testing.T) {
+	if got := complete(t, asking("Hello")).Usage.Input; got != 8 {
+		t.Errorf("Hello is %d tokens, want 8", got)
+	}
+	call := asking("Hello world", with(says(llm.RoleAssistant, "é"), llm.Message{Role: llm.RoleUser, Parts: []llm.Part{
+		{Kind: "text", Text: "Hel"}, {Kind: "image_url"}, {Kind: "text", Text: "lo"}, {Kind: "refusal", Text: "no"},
 	}}))
 	reply := complete(t, call)
-	if want := (llm.Usage{Input: 3, Output: int64(len(reply.Text)+3) / 4}); reply.Usage != want {
+	if want := (llm.Usage{Input: 3 + 3 + 1 + 2 + 3 + 1 + 1 + 3 + 1 + 2, Output: int64(cl100k.CountString(reply.Text))}); reply.Usage != want {
 		t.Errorf("usage is %+v, want %+v", reply.Usage, want)
 	}
+	call.InputTokens = 1000
+	if counted := complete(t, call); counted.Usage.Input != 1000 || counted.ID != reply.ID {
+		t.Errorf("a prompt that was counted: %+v", counted)
+	}
 	reply = complete(t, asking("tool:", offering))
-	if want := (llm.Usage{Input: 2, Output: int64(len(reply.ToolCalls[0].Arguments)+3) / 4}); reply.Usage != want {
+	if want := (llm.Usage{Input: 9, Output: int64(cl100k.CountString(reply.ToolCalls[0].Arguments))}); reply.Usage != want {
 		t.Errorf("usage of a tool call is %+v, want %+v", reply.Usage, want)
 	}
 }

@@ -24,6 +24,8 @@ func reference(body []byte) (doc jsonscan.Document, tooDeep bool, err error) {
 		Model: outer["model"], Messages: outer["messages"], Input: outer["input"], Prompt: outer["prompt"],
 		Stream: outer["stream"], StreamFormat: outer["stream_format"], StreamOptions: outer["stream_options"],
 		PreviousResponseID: outer["previous_response_id"], Conversation: outer["conversation"], Background: outer["background"],
+		Instructions: outer["instructions"], N: outer["n"],
+		MaxTokens: outer["max_tokens"], MaxCompletionTokens: outer["max_completion_tokens"], MaxOutputTokens: outer["max_output_tokens"],
 	}
 	if options := doc.StreamOptions; options.Kind == jsonscan.Object {
 		inner := map[string]jsonscan.Span{}
@@ -131,7 +133,7 @@ func FuzzScan(f *testing.F) {
 		`{"stream_options":{"include_usage":null,"x":{"include_usage":1}},"input":[],"prompt":"","background":true,"conversation":{}}`,
 		`{"stream_options":[{"include_usage":true}],"x":{"include_usage":true},"stream_format":"sse","previous_response_id":"r"}`,
 		`{"stream_options":{"include_us\u0061ge" : false },"y":{"stream_options":{"include_usage":true}}}`,
-		`{"model":1.5e-3,"messages":null,"stream":false}`, `{"mod\u0065l":"\ud83d\ude00\\\"","x":[1,[2,{"model":3}]]}`,
+		`{"max_tokens":1,"max_completion_tokens":2,"max_output_tokens":3,"n":4,"instructions":"i"}`, `{"model":1.5e-3,"messages":null,"stream":false}`, `{"mod\u0065l":"\ud83d\ude00\\\"","x":[1,[2,{"model":3}]]}`,
 		`{"a":1,"\u0061":2}`, `{"a":{"b":1,"b":2}}`, `{"a":01}`, `{"a":-}`, `{"a":1.}`, `{"a":1e}`, `{"a":"\ud800"}`, `{"a":"\ud800\u0041"}`,
 		"{\"a\":\"\xff\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":\"\x1f\"}", "{\"\x7f\":\"\u2028\"}", `{"a":tru}`, `{"a":[}`, `{}{}`, `{} x`, `[]`,
 		members(16) + "}", members(17) + "}", members(17) + `,"n3":1}`, nested(100), nested(101), "{\"12345\xc3\xa9\":0}",

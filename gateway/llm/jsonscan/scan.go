@@ -59,6 +59,10 @@ type Document struct {
 
 	PreviousResponseID, Conversation, Background Span
 
+	// What the gateway counts and reserves by, besides Messages, Input and Prompt.
+	Instructions, N                                 Span
+	MaxTokens, MaxCompletionTokens, MaxOutputTokens Span
+
 	// Alike is the first of these names from which a member differs in letter case alone: some parsers take one for the
 	// other. Empty: none does.
 	Alike string
@@ -259,6 +263,16 @@ func (s *scanner) note(name []byte, span Span) {
 		s.doc.Conversation = span
 	case "background":
 		s.doc.Background = span
+	case "instructions":
+		s.doc.Instructions = span
+	case "n":
+		s.doc.N = span
+	case "max_tokens":
+		s.doc.MaxTokens = span
+	case "max_completion_tokens":
+		s.doc.MaxCompletionTokens = span
+	case "max_output_tokens":
+		s.doc.MaxOutputTokens = span
 	default:
 		s.doc.Alike = cmp.Or(s.doc.Alike, alike(name))
 	}
@@ -276,7 +290,8 @@ func alike(name []byte) string {
 
 func folded(name []byte) string {
 	for _, one := range [...]string{
-		"model", "messages", "stream", "stream_options", "previous_response_id", "conversation", "background",
+		"model", "messages", "stream", "stream_options", "previous_response_id", "conversation", "background", "input", "prompt",
+		"instructions",
 	} {
 		if strings.EqualFold(one, string(name)) {
 			return one

@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf16"
@@ -184,8 +185,12 @@ func appendText(dst, b []byte, limit int) []byte {
 	began := len(dst)
 	for i := 0; i < len(b) && len(dst)-began < limit; {
 		if b[i] != '\\' {
-			dst = append(dst, b[i])
-			i++
+			plain := b[i:min(len(b), i+limit-(len(dst)-began))]
+			if n := bytes.IndexByte(plain, '\\'); n > 0 {
+				plain = plain[:n]
+			}
+			dst = append(dst, plain...)
+			i += len(plain)
 			continue
 		}
 		c := b[i+1]

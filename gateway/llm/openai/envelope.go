@@ -36,6 +36,10 @@ type Envelope struct {
 	endpoint Endpoint
 	// Where the members stand that Outgoing may change.
 	model, stream, options, include jsonscan.Span
+	// Where the text stands that is counted, and what bounds the answer.
+	messages, input, prompt, instructions jsonscan.Span
+	most                                  [3]jsonscan.Span
+	n                                     jsonscan.Span
 }
 
 // Look checks a request's body as far as a gateway must, and finds what it needs. The errors are those of
@@ -48,7 +52,11 @@ func Look(e Endpoint, body []byte) (Envelope, error) {
 	if doc.Alike != "" {
 		return Envelope{}, wrong(doc.Alike, "must be spelled so: another name differs from it in letter case alone, and parsers disagree on which one counts")
 	}
-	v := Envelope{endpoint: e, model: doc.Model, stream: doc.Stream, options: doc.StreamOptions, include: doc.IncludeUsage}
+	v := Envelope{
+		endpoint: e, model: doc.Model, stream: doc.Stream, options: doc.StreamOptions, include: doc.IncludeUsage,
+		messages: doc.Messages, input: doc.Input, prompt: doc.Prompt, instructions: doc.Instructions,
+		most: [3]jsonscan.Span{doc.MaxCompletionTokens, doc.MaxTokens, doc.MaxOutputTokens}, n: doc.N,
+	}
 	if err := v.readModel(body); err != nil {
 		return Envelope{}, err
 	}

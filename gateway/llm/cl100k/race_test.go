@@ -1,0 +1,5 @@
+//go:build race
+
+package cl100k_test
+
+const raceEnabled = true
