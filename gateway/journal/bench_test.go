@@ -65,6 +65,12 @@ func BenchmarkRead(b *testing.B) {
 			j.Traces(50)
 		}
 	})
+	b.Run("Clients", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			j.Clients(0)
+		}
+	})
 	b.Run("Rejections all", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

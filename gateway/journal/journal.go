@@ -1,5 +1,5 @@
 // Package journal is the gateway's bounded memory of what happened: the recent requests and refusals
-// with their steps, exact counters for each group, and the reload history. It outlives every reload.
+// with their steps, exact counters for each group, who was seen lately, and the reload history. It outlives every reload.
 //
 // Records lie in three rings that share one sequence number: requests that were answered or failed,
 // refusals whose client id is known, and refusals before it was known. In the last two, one client (or
@@ -26,6 +26,7 @@ type Journal struct {
 	known    ring   // refusals of a known client
 	unknown  ring   // refusals before a client was known
 	tally    tally
+	clients  clients
 	reloads  []Reload // oldest first
 }
 
@@ -36,6 +37,7 @@ func New(traces, rejections int) *Journal {
 		known:   ring{queues: make(map[origin]*queue)},
 		unknown: ring{queues: make(map[origin]*queue)},
 		tally:   tally{groups: make(map[string]*counts)},
+		clients: clients{byID: make(map[string]*client)},
 	}
 	j.Resize(traces, rejections)
 	return j
@@ -58,7 +60,7 @@ func (j *Journal) Kept() (traces, rejections int) {
 }
 
 // Add notes a request that has ended. The record is copied, so t may be used again; what its strings and
-// slices point to must not change any more. The request counts for the group t.Tier().
+// slices point to must not change any more. The request counts for the group t.Tier() and for the client t.ClientID.
 func (j *Journal) Add(t *trace.Trace) {
 	ended := t.Time.Add(t.Duration)
 	if t.Time.IsZero() {
@@ -68,7 +70,8 @@ func (j *Journal) Add(t *trace.Trace) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.seq++
-	j.tally.add(t, minuteOf(ended))
+	tier := j.tally.add(t, minuteOf(ended))
+	j.clients.add(t, ended, tier)
 	switch {
 	case t.Outcome != trace.Rejected:
 		j.answered.add(j.seq, origin{}, t)

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"strings"
 	"time"
 
 	"nexus/gateway/trace"
@@ -56,6 +57,7 @@ type tally struct {
 // counts is the traffic of one group. The slot of minute m is m modulo the number of slots; a slot
 // belongs to the minute that it names.
 type counts struct {
+	name                                string // of the group; empty: no group
 	requests, rejections, input, output uint64
 
 	slots [60]struct {
@@ -64,7 +66,8 @@ type counts struct {
 	}
 }
 
-func (y *tally) add(t *trace.Trace, minute int64) {
+// add counts a request, and gives the counters of its group.
+func (y *tally) add(t *trace.Trace, minute int64) *counts {
 	c := y.of(t.Tier())
 	rejected := uint64(0)
 	if t.Outcome == trace.Rejected {
@@ -77,7 +80,7 @@ func (y *tally) add(t *trace.Trace, minute int64) {
 	c.output += output
 
 	if minute < 0 {
-		return // a clock before 1970 is on no chart
+		return c // a clock before 1970 is on no chart
 	}
 	s := &c.slots[minute%int64(len(c.slots))]
 	if minute != s.minute {
@@ -86,6 +89,7 @@ func (y *tally) add(t *trace.Trace, minute int64) {
 	s.Requests++
 	s.Rejections += rejected
 	s.Tokens += input + output
+	return c
 }
 
 // of finds the counters of a group, making them as long as there is room.
@@ -100,8 +104,8 @@ func (y *tally) of(group string) *counts {
 	if len(y.groups) >= maxGroups {
 		return &y.none
 	}
-	c = new(counts)
-	y.groups[group] = c
+	c = &counts{name: strings.Clone(group)}
+	y.groups[c.name] = c
 	return c
 }
 

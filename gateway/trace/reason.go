@@ -24,6 +24,13 @@ const (
 	ClientIDInvalid        Reason = "client_id_invalid"
 	ClientIDUntrusted      Reason = "client_id_untrusted"
 	GroupInvalid           Reason = "group_invalid"
+	RateLimitGlobal        Reason = "rate_limit_global"
+	RateLimitIP            Reason = "rate_limit_ip"
+	RateLimitUser          Reason = "rate_limit_user"
+	ConcurrencyLimit       Reason = "concurrency_limit"
+	LimiterUnavailable     Reason = "limiter_unavailable"
+	TokenLimitExceeded     Reason = "token_limit_exceeded"
+	TokenLimitImpossible   Reason = "token_limit_impossible"
 	RequestInvalid         Reason = "request_invalid"
 	BodyTooLarge           Reason = "body_too_large"
 	MemoryExhausted        Reason = "memory_exhausted"
@@ -49,6 +56,7 @@ var Reasons = [...]Reason{
 	TokenMissing, TokenMalformed, TokenAlgorithmRefused, TokenKeyUnknown, TokenSignatureInvalid, TokenExpired,
 	TokenNotYetValid, TokenIssuerMismatch, TokenAudienceMismatch, TokenClaimsInvalid, KeysUnavailable,
 	ClientIDMissing, ClientIDInvalid, ClientIDUntrusted, GroupInvalid,
+	RateLimitGlobal, RateLimitIP, RateLimitUser, ConcurrencyLimit, LimiterUnavailable, TokenLimitExceeded, TokenLimitImpossible,
 	RequestInvalid, BodyTooLarge, MemoryExhausted,
 	ModelUnknown, ProviderUnknown, ParameterUnsupported,
 	EndpointUnknown, MethodNotAllowed, ContentTypeUnsupported,
@@ -71,6 +79,13 @@ var reasonWords = map[Reason]string{
 	ClientIDInvalid:        "unusable client id",
 	ClientIDUntrusted:      "identity header from an untrusted peer",
 	GroupInvalid:           "group not allowed",
+	RateLimitGlobal:        "too many requests in all",
+	RateLimitIP:            "too many requests from the address",
+	RateLimitUser:          "too many requests of the client",
+	ConcurrencyLimit:       "too many requests at once",
+	LimiterUnavailable:     "the limits' storage is out",
+	TokenLimitExceeded:     "token limit used up",
+	TokenLimitImpossible:   "larger than the token limit",
 	RequestInvalid:         "malformed request",
 	BodyTooLarge:           "body too large",
 	MemoryExhausted:        "too many bodies in flight",

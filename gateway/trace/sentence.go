@@ -34,11 +34,11 @@ func (s *Step) Sentence() string {
 	case ClientCertificate:
 		return "no client certificate is asked for"
 	case RequestLimits:
-		return "no request limit is configured"
+		return s.requestLimits()
 	case TokenCount:
-		return "no limit needs a count of the tokens"
+		return s.tokenCount()
 	default: // TokenLimit
-		return "no token limit is configured"
+		return s.tokenLimit()
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *Step) route() string {
 func (s *Step) provider() string {
 	switch s.Finding {
 	case Answered:
-		return fmt.Sprintf("provider %q answered", s.Key)
+		return fmt.Sprintf("provider %q answered", s.Key) + s.instead()
 	case BadParameter:
 		return fmt.Sprintf("provider %q cannot honour parameter %q: %s; the caller must leave it out", s.Key, s.Value, s.Detail)
 	case Broken:
@@ -154,6 +154,14 @@ func (s *Step) provider() string {
 		return fmt.Sprintf("the process was stopped while provider %q answered", s.Key)
 	}
 	return "no provider is asked"
+}
+
+// instead says which models have failed before the one that answered.
+func (s *Step) instead() string {
+	if len(s.Near) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" with %s, after %s", s.Value, strings.Join(s.Near, ", "))
 }
 
 // remedy says what helps against the status in Value, where that is known.

@@ -105,6 +105,18 @@ const (
 	NotAsked        // which models the providers have is not known: Near names those that would have to be asked
 	BadParameter    // the provider cannot honour a parameter
 
+	Within    // there is room within the limits; those that Value names are the tightest
+	Over      // a limit has no room
+	OverAlone // the request alone is larger than a limit
+	Busy      // as many requests as may be are in flight
+	StoreOut  // the storage of the limits is out, and Detail says what holds then
+	Uncounted // the limits in force do not ask for a count of tokens, or the endpoint has none
+	Counted   // Asked is how many tokens the prompt has
+	Observed  // a limit that only observes has no room
+	Unlimited // no limit holds for this caller and model
+	NotLooked // what is used is known to the running gateway alone
+	FellBack  // another model answers, since those in Near are limited or have failed
+
 	Answered // the provider answered
 	Broken   // the provider failed
 	Silent   // the provider was silent for too long
@@ -132,6 +144,10 @@ type Step struct {
 	// Near is what is there instead: the groups that are allowed, the names of the request's headers or of the
 	// token's claims, the ids of the keys, the models.
 	Near []string
+	// Used is what was used of the limit named by Key before this request, Asked what the request asks of it, and Limit what may
+	// be used in one Every. Value is what is counted. All are 0 where the step is about no limit.
+	Used, Asked, Limit int64
+	Every              time.Duration
 	// At is the moment that a token's times are about; the zero Time: none.
 	At time.Time
 	// Took is how long the step lasted; 0 where it was too short to be measured.

@@ -27,6 +27,16 @@ type Decision struct {
 	Line int // 0: the file does not say the key, its default decided
 }
 
+// Would are limits of one model that would have refused a request if they were enforced. The zero value: none would.
+type Would struct {
+	// Provider and Model are what the limits count; an empty Model: the provider's models that have no limits of their own.
+	Provider, Model string
+	// Kinds has bit i for kind i of the package limit.
+	Kinds uint8
+	// Reason is why they would have refused.
+	Reason Reason
+}
+
 // Trace is what happened to one request: a plain value of fixed size, so that noting a step and keeping
 // the record allocate nothing. Strings in it own their bytes or belong to the configuration;
 // none points into a buffer that is used again.
@@ -52,6 +62,8 @@ type Trace struct {
 	Input      int64         // tokens of the prompt; -1: not known
 	Output     int64         // tokens of the answer; -1: not known
 	DecidedBy  Decision
+	// Would are the limits that only observe, and would have refused the request.
+	Would Would
 
 	steps [stepCount]Step
 	count uint8
