@@ -6,11 +6,12 @@
 // A request reads the journal and the status when it arrives, fills a view model of package web, and
 // answers with the page drawn from it or with the same value as JSON.
 //
-// The package opens no socket, calls no provider, changes nothing in the gateway but by asking it to reload, keeps no
+// The package opens no socket, calls no provider, changes nothing in the gateway but by asking it to reload or to forget a client, keeps no
 // view model after its answer, and believes no header about where a request comes from.
 package admin
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 
@@ -20,11 +21,16 @@ import (
 	"nexus/web"
 )
 
-// Gateway is what the admin reads of the running gateway, anew for each request, and the one thing that it asks of it.
+// Gateway is what the admin reads of the running gateway, anew for each request, and the two things that it asks of it.
 type Gateway interface {
 	Status() gateway.Status
 	Journal() *journal.Journal
 	Metrics() http.Handler
+	// Tiers are the limits in force, Limits how they stand for one client. The error is that their store cannot be asked.
+	Tiers() []gateway.TierRow
+	Limits(ctx context.Context, client, group string) ([]gateway.LimitRow, error)
+	// Forget drops a client and what it has used, and reports whether it was known.
+	Forget(ctx context.Context, client string) (known bool, err error)
 	// Reload puts the file in force if it has no mistake, and says how that ended.
 	Reload(cause journal.Cause) journal.Reload
 }

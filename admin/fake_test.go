@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -33,6 +34,25 @@ type fake struct {
 	asked []journal.Cause
 	// loaded is the configuration that runs after the next reload; nil: the same.
 	loaded *config.Config
+	tiers  []gateway.TierRow
+	// limits are how the limits of a client in a group stand, by both with a space between; asks counts who asked.
+	limits map[string][]gateway.LimitRow
+	asks   int
+	out    error // of the store of the limits
+}
+
+func (f *fake) Tiers() []gateway.TierRow { return f.tiers }
+
+func (f *fake) Limits(_ context.Context, client, group string) ([]gateway.LimitRow, error) {
+	f.asks++
+	return f.limits[client+" "+group], f.out
+}
+
+func (f *fake) Forget(_ context.Context, client string) (bool, error) {
+	if f.out != nil {
+		return false, f.out
+	}
+	return f.journal.ForgetClient(client), nil
 }
 
 func (f *fake) Reload(cause journal.Cause) journal.Reload {

@@ -123,16 +123,20 @@ func (v *visit) serve() {
 		v.refuse(f)
 		return
 	}
-	if v.r.Method == http.MethodPost {
+	switch v.r.Method {
+	case http.MethodPost:
 		at.post()
-		return
+	case http.MethodDelete:
+		at.del()
+	default:
+		at.get()
 	}
-	at.get()
 }
 
-// address is what there is at one of the admin's addresses: what answers GET and HEAD, and what POST. Nil: nothing does.
+// address is what there is at one of the admin's addresses: what answers GET and HEAD, what POST, and what DELETE. Nil:
+// nothing does.
 type address struct {
-	get, post func()
+	get, post, del func()
 }
 
 func (a address) methods() []string {
@@ -142,6 +146,9 @@ func (a address) methods() []string {
 	}
 	if a.post != nil {
 		methods = append(methods, http.MethodPost)
+	}
+	if a.del != nil {
+		methods = append(methods, http.MethodDelete)
 	}
 	return methods
 }
@@ -157,6 +164,10 @@ func (v *visit) address() (address, bool) {
 		return address{get: v.traces}, true
 	case "/providers":
 		return address{get: v.providers}, true
+	case "/tiers":
+		return address{get: v.tiers}, true
+	case "/clients":
+		return address{get: v.clients, post: v.forgetClient}, true
 	case "/config":
 		return address{get: v.config, post: v.reloadNow}, true
 	case "/api/status":
@@ -169,6 +180,14 @@ func (v *visit) address() (address, bool) {
 		return address{get: v.apiTraces}, true
 	case "/api/providers":
 		return address{get: v.apiProviders}, true
+	case "/api/tiers":
+		return address{get: v.apiTiers}, true
+	case "/api/clients":
+		at := address{get: v.apiClients}
+		if id := v.askedID(); id != "" {
+			at.del = func() { v.apiForget(id) }
+		}
+		return at, true
 	case "/api/config":
 		return address{get: v.apiConfig}, true
 	case "/api/reloads":
@@ -176,11 +195,22 @@ func (v *visit) address() (address, bool) {
 	case "/api/reload":
 		return address{post: v.apiReload}, true
 	}
-	if id, ok := strings.CutPrefix(v.path, "/traces/"); ok && id != "" {
-		return address{get: func() { v.trace(id) }}, true
-	}
-	if id, ok := strings.CutPrefix(v.path, "/api/traces/"); ok && id != "" {
-		return address{get: func() { v.apiTrace(id) }}, true
+	return v.addressOfOne()
+}
+
+// addressOfOne are the addresses that end in an id.
+func (v *visit) addressOfOne() (address, bool) {
+	for list, one := range map[string]func(id string) address{
+		"/traces/":     func(id string) address { return address{get: func() { v.trace(id) }} },
+		"/api/traces/": func(id string) address { return address{get: func() { v.apiTrace(id) }} },
+		"/clients/":    func(id string) address { return address{get: func() { v.client(id) }} },
+		"/api/clients/": func(id string) address {
+			return address{get: func() { v.apiClient(id) }, del: func() { v.apiForget(id) }}
+		},
+	} {
+		if id, ok := strings.CutPrefix(v.path, list); ok && id != "" {
+			return one(id), true
+		}
 	}
 	return address{}, false
 }
@@ -216,6 +246,7 @@ func (v *visit) overview() {
 		Status:  statusView(v.status, now),
 		Groups:  v.groupRows(),
 		Latest:  rows(v.gw.Journal().Rejections(journal.Filter{}, latestRows)),
+		Known:   v.gw.Journal().KnownClients(),
 		Now:     now,
 		Example: example(v.status.Config, v.status.Model, v.r),
 	}))

@@ -31,6 +31,7 @@ func statusView(s gateway.Status, now time.Time) web.Status {
 		Identification:  identificationView(s.Config.Server.ClientIdentification),
 		Warnings:        warningViews(s),
 		LastReloadError: present(s.LastReloadError),
+		Limiter:         limiterView(s.Limiter),
 		KeySet:          keySetView(s.KeySet),
 	}
 }
@@ -59,7 +60,7 @@ func sourceView(s config.Source) *web.Source {
 	return &web.Source{Source: "http_header", Name: string(s.HTTPHeader)}
 }
 
-// warningViews are those of the running file, the providers that cannot be reached, and that changes are noticed late.
+// warningViews are those of the running file, the providers that cannot be reached, that the store of the limits is out, and that changes are noticed late.
 func warningViews(s gateway.Status) []web.Warning {
 	problems := s.Config.Warnings()
 	warnings := make([]web.Warning, 0, len(problems)+2)
@@ -75,6 +76,7 @@ func warningViews(s gateway.Status) []web.Warning {
 		warnings = append(warnings, web.Warning{Key: present(key), Line: line(s.Config.Line(key)), Text: s.Keys})
 	}
 	warnings = append(warnings, providerWarnings(s)...)
+	warnings = append(warnings, limiterWarnings(s)...)
 	if s.Watching != "" {
 		warnings = append(warnings, web.Warning{Text: s.Watching})
 	}
@@ -134,6 +136,7 @@ func traceView(t *trace.Trace, whole bool) web.Trace {
 		InputTokens:  counted(t.Input),
 		OutputTokens: counted(t.Output),
 		DecidedBy:    decisionView(t.DecidedBy),
+		Would:        wouldViews(&t.Would),
 	}
 	if t.Remote.IsValid() {
 		v.RemoteAddress = present(t.Remote.Unmap().String())

@@ -126,6 +126,12 @@ func (b *bodies) settle(in *body) {
 	in.letGo()
 }
 
+// hold keeps the body for one reader more, who releases it.
+func (in *body) hold() *buffer {
+	in.Retain()
+	return in.buffer
+}
+
 // letGo gives the buffer back, unless somebody else still reads it.
 func (in *body) letGo() {
 	if in.buffer != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"nexus/gateway/llm"
 	"nexus/gateway/llm/openai"
@@ -17,41 +18,72 @@ import (
 type question struct {
 	endpoint openai.Endpoint
 	look     openai.Envelope
-	target   llm.Target
-	backend  *backend
-	request  *llm.Request // what it means, for a provider that does not speak the caller's protocol; else nil
+	source   []byte // the request's body
+	candidate
+	// others are who answers where that one cannot, in order.
+	others []candidate
+	// named is the model as the answer names it: as the caller does, or the one that answers instead.
+	named   string
+	request *llm.Request  // what it means, for a provider that does not speak the caller's protocol; else nil
+	held    *buffer       // the body, kept as long as it may have to be sent once more; nil: it is not
+	reading time.Duration // until it was known where the request leads
+	skipped []string      // models that had no room
+	failed  []string      // models that have failed, and why
 }
 
-// converse answers what is asked of a model: read, look, route, and then one of two lanes. A provider that speaks the
-// caller's protocol is handed the bytes; any other is asked in the neutral conversation.
+// converse answers what is asked of a model: read, look, route, pay, and then ask one candidate after another until one
+// answers.
 func (s *Snapshot) converse(e openai.Endpoint) func(x *Exchange, id string) error {
 	return func(x *Exchange, _ string) error {
 		q := &x.asked
 		*q = question{endpoint: e}
 		if err := s.prepare(x, q); err != nil {
+			if limited := s.payRequests(x, x.trace.ClientID); limited != nil {
+				return limited // what leads nowhere is a request, too, and told of those limits first
+			}
 			s.noteRouteFailure(x, err)
 			return err
 		}
-		step := x.trace.Note(trace.Route, trace.Passed, trace.Routed)
-		step.Key, step.Value, step.Detail, step.Took = q.target.Upstream, q.target.Model, q.target.Sent, x.lap()
-		x.trace.Note(trace.TokenCount, trace.Skipped, trace.NotConfigured)
-		x.trace.Note(trace.TokenLimit, trace.Skipped, trace.NotConfigured)
-
-		var err error
-		switch {
-		case q.request == nil:
-			err = s.relay(x, q)
-		case q.request.Stream:
-			err = s.stream(x, q.backend.answers, &llm.Call{Request: q.request, Model: q.target.Sent})
-		default:
-			err = s.complete(x, q.backend.answers, &llm.Call{Request: q.request, Model: q.target.Sent})
+		defer s.limits.settle(x, q)
+		if err := s.pay(x, q); err != nil {
+			return err
+		}
+		s.noteRoute(x, q)
+		s.noteTokens(x, q)
+		if len(q.others) > 0 {
+			q.held = x.body.hold()
+			defer q.held.Release()
+		}
+		err := s.answer(x, q)
+		for err != nil && s.replace(x, q, err) {
+			err = s.answer(x, q)
+		}
+		if err != nil && x.trace.FirstToken == 0 && !errors.Is(err, errClientGone) {
+			s.limits.giveBack(x)
 		}
 		s.noteProvider(x, q, err)
 		return err
 	}
 }
 
-// prepare is all that comes before the provider.
+// answer asks the candidate in one of two lanes. A provider that speaks the caller's protocol is handed the bytes; any other
+// is asked in the neutral conversation.
+func (s *Snapshot) answer(x *Exchange, q *question) error {
+	x.streamed.on = q.tier.CountsOutput()
+	if q.backend.client != nil {
+		return s.relay(x, q)
+	}
+	if err := s.decode(x, q); err != nil {
+		return err
+	}
+	call := &llm.Call{Request: q.request, Model: q.target.Sent, InputTokens: x.pays.tokens}
+	if q.request.Stream {
+		return s.stream(x, q, call)
+	}
+	return s.complete(x, q, call)
+}
+
+// prepare is all that comes before the limits.
 func (s *Snapshot) prepare(x *Exchange, q *question) (err error) {
 	r := x.Request()
 	if err := checkContentType(r.Header); err != nil {
@@ -61,24 +93,38 @@ func (s *Snapshot) prepare(x *Exchange, q *question) (err error) {
 	if err := s.gateway.bodies.read(&x.body, r, x.conn, int64(server.MaxBodySize), int64(server.MaxBodyMemory)); err != nil {
 		return err
 	}
-	if q.look, err = openai.Look(q.endpoint, x.body.bytes); err != nil {
+	q.source = x.body.bytes
+	if q.look, err = openai.Look(q.endpoint, q.source); err != nil {
 		return err
 	}
-	x.trace.Model = q.look.Model
-	if q.target, err = s.router().Route(q.look.Model); err != nil {
+	x.trace.Model, q.named = q.look.Model, q.look.Model
+	target, err := s.router().Route(q.look.Model)
+	if err != nil {
 		return err
 	}
-	x.trace.Model, x.trace.Provider = q.target.Model, q.target.Upstream
-	q.backend = &s.backends[q.target.Provider]
-	switch {
-	case q.backend.client != nil:
-		return nil
-	case q.endpoint != openai.Chat:
-		return &notSpokenError{endpoint: x.route, provider: q.backend.name, kind: string(q.backend.kind)}
+	x.trace.Model, x.trace.Provider = target.Model, target.Upstream
+	q.candidate = s.candidate(target, x.trace.Group)
+	if q.backend.client == nil {
+		if q.endpoint != openai.Chat {
+			return &notSpokenError{endpoint: x.route, provider: q.backend.name, kind: string(q.backend.kind)}
+		}
+		if err := s.decode(x, q); err != nil {
+			return err
+		}
 	}
-	q.request, err = q.look.Decode(x.body.bytes)
-	s.gateway.bodies.settle(&x.body)
-	return err
+	q.others, q.reading = s.others(q, x.trace.Group), x.lap()
+	return nil
+}
+
+// decode reads what a request means, for a provider that does not speak the caller's protocol.
+func (s *Snapshot) decode(x *Exchange, q *question) (err error) {
+	if q.request == nil {
+		if q.request, err = q.look.Decode(q.source); err != nil {
+			return err
+		}
+	}
+	q.request.Model = q.named
+	return nil
 }
 
 // notSpokenError is an endpoint that the model's provider does not have.
@@ -89,15 +135,18 @@ func (e *notSpokenError) Error() string {
 }
 
 // complete answers in one piece.
-func (s *Snapshot) complete(x *Exchange, provider llm.Provider, call *llm.Call) error {
+func (s *Snapshot) complete(x *Exchange, q *question, call *llm.Call) error {
 	ctx := x.Request().Context()
-	reply, err := provider.Complete(ctx, call)
+	s.gateway.bodies.settle(&x.body)
+	reply, err := q.backend.answers.Complete(ctx, call)
 	if err != nil {
 		return causeOf(ctx, err)
 	}
-	x.trace.Input, x.trace.Output = reply.Usage.Input, reply.Usage.Output
+	x.whole = true
+	x.used(reply.Usage)
 	x.out = x.dialect.Reply(x.out[:0], call.Request.Model, reply)
 	x.trace.Upstream = x.lap()
+	s.limits.settle(x, q)
 	x.send(http.StatusOK)
 	return nil
 }
@@ -125,6 +174,12 @@ func (x *Exchange) send(status int) {
 
 // jsonContent is shared by all answers; nothing writes to the values of a header that it did not make.
 var jsonContent = []string{"application/json"}
+
+// noteRoute notes where the model's name led.
+func (s *Snapshot) noteRoute(x *Exchange, q *question) {
+	step := x.trace.Note(trace.Route, trace.Passed, trace.Routed)
+	step.Key, step.Value, step.Detail, step.Took = q.target.Upstream, q.target.Model, q.target.Sent, q.reading
+}
 
 // noteRouteFailure notes why a request did not get as far as a provider.
 func (s *Snapshot) noteRouteFailure(x *Exchange, err error) {
@@ -177,7 +232,8 @@ func (s *Snapshot) noteRouteFailure(x *Exchange, err error) {
 // noteProvider notes how the provider's part ended.
 func (s *Snapshot) noteProvider(x *Exchange, q *question, err error) {
 	if err == nil {
-		x.trace.Note(trace.Provider, trace.Passed, trace.Answered).Key = q.target.Upstream
+		step := x.trace.Note(trace.Provider, trace.Passed, trace.Answered)
+		step.Key, step.Value, step.Near = q.target.Upstream, q.named, q.failed
 	} else {
 		s.noteProviderFailure(x, q, err)
 	}

@@ -21,6 +21,11 @@ type Exchange struct {
 	trace trace.Trace
 	body  body
 	asked question
+	pays  paying
+	// streamed counts the answer, where a limit needs to know and the provider may not say.
+	streamed streamed
+	// whole is set when the provider's answer has come to its end.
+	whole bool
 
 	// route is the template of the path, for the metrics: "/llm/chat/completions", never what the caller wrote.
 	route string
@@ -74,7 +79,7 @@ func (x *Exchange) end() {
 	if cap(out) > keptAnswer {
 		out = nil
 	}
-	*x = Exchange{out: out}
+	*x = Exchange{out: out, pays: x.pays.forget(), streamed: streamed{text: x.streamed.text[:0]}}
 }
 
 // lap is the time since the last lap, for the steps that take long enough to be worth a look at the clock.

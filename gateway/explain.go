@@ -73,7 +73,12 @@ func (s *Snapshot) retrace(x *Exchange, q Question) error {
 	if err := s.whoCalls(s.verifier, evidence, x.trace.Time, &x.trace); err != nil {
 		return err
 	}
-	x.trace.Note(trace.RequestLimits, trace.Skipped, trace.NotConfigured)
+	s.limits = limiter{table: s.tiers}
+	if finding := s.noRequestLimit(); finding == trace.Unlimited {
+		x.trace.Note(trace.RequestLimits, trace.Skipped, trace.NotLooked)
+	} else {
+		x.trace.Note(trace.RequestLimits, trace.Skipped, finding)
+	}
 	if q.Model == "" {
 		return nil
 	}
@@ -89,7 +94,24 @@ func (s *Snapshot) retrace(x *Exchange, q Question) error {
 	}
 	step := x.trace.Note(trace.Route, trace.Passed, trace.Routed)
 	step.Key, step.Value, step.Detail = target.Upstream, target.Model, target.Sent
+	s.noteTier(x, &target)
 	return nil
+}
+
+// noteTier says which limit of tokens would hold. How much is used of it, only the running gateway knows.
+func (s *Snapshot) noteTier(x *Exchange, target *llm.Target) {
+	tier := s.tiers.Tier(target.Provider, target.Alias, target.Sent, x.trace.Group)
+	switch {
+	case tier != nil:
+		r := &tier.Rules[0]
+		step := x.trace.Note(trace.TokenLimit, trace.Skipped, trace.NotLooked)
+		step.Key, step.Limit, step.Detail = r.Key, r.Limit, r.Kind.String()
+		step.Every = time.Duration(r.Interval) * time.Millisecond
+	case s.tiers.Tokens():
+		x.trace.Note(trace.TokenLimit, trace.Skipped, trace.Unlimited)
+	default:
+		x.trace.Note(trace.TokenLimit, trace.Skipped, trace.NotConfigured)
+	}
 }
 
 // routeOf finds where the smallest body with this model leads, so that a name which no body may have is refused as there.

@@ -17,6 +17,8 @@ import (
 
 	"nexus/config"
 	"nexus/gateway/journal"
+	"nexus/gateway/limit"
+	"nexus/gateway/llm/cl100k"
 	"nexus/gateway/shared"
 	"nexus/gateway/telemetry"
 	"nexus/gateway/trace"
@@ -49,7 +51,11 @@ type Gateway struct {
 	pool     shared.Pool
 	bodies   bodies
 	brake    brake
-	hadKeys  atomic.Bool // some generation had all that it verifies tokens with
+	memory   *limit.Memory // counters, which belong to no generation
+	forecast limit.Forecast
+	memo     *cl100k.Memo  // counts of texts that were counted before
+	behind   chan struct{} // see limiter
+	hadKeys  atomic.Bool   // some generation had all that it verifies tokens with
 	door     *door
 	started  time.Time
 	state    atomic.Int32
@@ -86,8 +92,12 @@ func New(options Options) (*Gateway, error) {
 		meters:   meters,
 		refusals: telemetry.NewRefusals(options.Logger),
 		brake:    newBrake(),
+		memory:   limit.NewMemory(0, nil),
+		memo:     cl100k.NewMemo(),
+		behind:   make(chan struct{}, maxBehind),
 		started:  time.Now(),
 	}
+	meters.Limiter(g.limiterFigures)
 	meters.Build(options.Version)
 	meters.LiveGenerations(func() int { return int(g.generations.Load()) })
 	return g, nil
@@ -119,6 +129,7 @@ func (g *Gateway) Status() Status {
 			status.Model = cards[0].ID
 		}
 		status.Providers = s.providerStatus()
+		status.Limiter = s.limits.status()
 	}
 	return status
 }
@@ -131,6 +142,9 @@ func (g *Gateway) record(x *Exchange) {
 		return
 	}
 	g.journal.Add(t)
+	if t.Would.Kinds != 0 {
+		g.meters.WouldReject(t.Would.Reason, t.Tier())
+	}
 	if t.Outcome == trace.Rejected {
 		g.meters.Rejected(t.Reason, t.Tier())
 		g.refusals.Log(t)

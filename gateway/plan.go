@@ -3,6 +3,7 @@ package gateway
 import (
 	"nexus/config"
 	"nexus/gateway/identity"
+	"nexus/gateway/limit"
 )
 
 // Plan is a configuration made ready: matchers and tables, and nothing that is connected, started or
@@ -12,6 +13,7 @@ type Plan struct {
 	identifier *identity.Identifier
 	address    addressRule
 	providers  []provider
+	tiers      *limit.Table
 	tokens     *tokenSettings // nil: no token is asked for
 	challenges [challenges][]string
 }
@@ -23,6 +25,7 @@ func Compile(cfg *config.Config) *Plan {
 		identifier: identity.Compile(&cfg.Server.ClientIdentification),
 		address:    compileAddressRule(&cfg.Server.ClientIP),
 		providers:  compileProviders(cfg),
+		tiers:      limit.Compile(cfg),
 		tokens:     compileTokens(cfg),
 		challenges: compileChallenges(&cfg.Server.OAuth.ProtectedResource),
 	}

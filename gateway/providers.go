@@ -24,6 +24,8 @@ type provider struct {
 	rules   upstream.Rules   // of models that the file does not list
 	aliases []upstream.Rules // of those that it lists: the provider's rules, then the model's
 	bearer  []string         // the header Authorization with our key; nil: there is none
+	// fallbacks are the models that answer in the place of each alias, in order.
+	fallbacks [][]string
 	// secrets are what the rules insert, and aliasSecrets the same of the aliases: nobody sees what a provider repeats of it.
 	secrets      []string
 	aliasSecrets [][]string
@@ -68,6 +70,7 @@ func compileProviders(cfg *config.Config) []provider {
 			wanted.aliases = append(wanted.aliases, upstream.CompileRules(both, config.NeverForwarded))
 			wanted.aliasSecrets = append(wanted.aliasSecrets, secretsOf(both))
 		}
+		wanted.fallbacks = compileFallbacks(cfg, &p)
 		providers = append(providers, wanted)
 	}
 	return providers

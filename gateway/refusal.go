@@ -78,6 +78,8 @@ func classify(err error) refusal {
 		provider    *llm.Error
 		contentType *contentTypeError
 		nothing     *endpointError
+		exceeded    *exceededError
+		unavailable *unavailableError
 		method      *methodError
 		nowhere     *nowhereError
 		notSpoken   *notSpokenError
@@ -87,6 +89,12 @@ func classify(err error) refusal {
 		return classifyCaller(caller)
 	case errors.As(err, &provider):
 		return classifyProvider(provider)
+	case errors.As(err, &exceeded):
+		return classifyLimit(exceeded)
+	case errors.As(err, &unavailable):
+		r := answer(trace.LimiterUnavailable, 503, typeAPI, "temporarily_unavailable", "The limits cannot be counted at the moment; please try again")
+		r.key, r.retryAfter = "server.rate_limits.storage.on_failure", unavailableWait
+		return r
 	case errors.As(err, &notSpoken):
 		r := answer(trace.EndpointUnknown, 404, typeNotFound, "endpoint_unknown", "There is no such endpoint for this model: "+notSpoken.Error())
 		r.key = "llm.providers"
@@ -117,6 +125,25 @@ func classify(err error) refusal {
 		return r
 	}
 	return classifyState(err)
+}
+
+// unavailableWait is when to try again while the storage of the limits is out, which is looked for about as often.
+const unavailableWait = 2 * time.Second
+
+// classifyLimit tells that a limit has no room.
+func classifyLimit(e *exceededError) refusal {
+	message := "Rate limit exceeded"
+	switch {
+	case e.impossible:
+		message += ": Token rate limit exceeded. Request requires more tokens than the configured limit allows and cannot be fulfilled."
+	case e.reason == trace.TokenLimitExceeded:
+		message += ": Token rate limit exceeded. Please try again later."
+	}
+	r := answer(e.reason, 429, typeRateLimit, "rate_limit_exceeded", message)
+	if r.key = e.key; !e.impossible {
+		r.retryAfter = max(e.wait, time.Millisecond)
+	}
+	return r
 }
 
 // classifyCall tells what went wrong between us and a provider.
@@ -301,6 +328,7 @@ func (s *Snapshot) refuse(x *Exchange, err error) {
 		return
 	}
 	h := x.Response().Header()
+	delete(h, fallbackHeader)
 	if r.retryText != "" {
 		h.Set("Retry-After", r.retryText)
 	} else if r.retryAfter > 0 {

@@ -20,7 +20,7 @@ type relayed struct {
 	*question
 	exchange *Exchange
 	ctx      context.Context
-	source   []byte    // the request's body
+	limits   *limiter
 	keys     [2]string // what must be seen by nobody: ours, and the caller's own; empty: there is none
 	usage    bool      // the provider is asked for the usage that the caller has not asked for
 	unasked  bool      // and has said that it does not take the question
@@ -29,7 +29,7 @@ type relayed struct {
 // relay hands the bytes of a request to the provider and those of its answer back. Both stay as they are but for the
 // model's name.
 func (s *Snapshot) relay(x *Exchange, q *question) error {
-	r := &relayed{question: q, exchange: x, ctx: x.Request().Context(), source: x.body.bytes}
+	r := &relayed{question: q, exchange: x, ctx: x.Request().Context(), limits: &s.limits}
 	chat := q.endpoint == openai.Chat || q.endpoint == openai.Completions
 	r.usage = chat && q.look.Stream && !q.look.StreamUsage && !q.backend.account.silent.has(r.silentModel())
 	answer, err := s.ask(r)
@@ -63,7 +63,7 @@ func (s *Snapshot) ask(r *relayed) (*upstream.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.exchange.body.letGo() // nothing is sent once more from here on
+	r.exchange.body.letGo() // nothing is sent once more to this provider
 	return answer, nil
 }
 
@@ -116,13 +116,16 @@ func (s *Snapshot) payload(r *relayed) *upstream.Payload {
 		size += len(piece)
 	}
 	if size > smallBody {
+		if r.held != nil {
+			return &upstream.Payload{Pieces: pieces, Keeper: r.held}
+		}
 		return &upstream.Payload{Pieces: pieces, Keeper: x.body.buffer}
 	}
 	whole := make([]byte, 0, size)
 	for _, piece := range pieces {
 		whole = append(whole, piece...)
 	}
-	if r.usage {
+	if r.usage && r.held == nil {
 		r.source = bytes.Clone(r.source) // it may have to be sent again, in another form
 	}
 	s.gateway.bodies.settle(&x.body)

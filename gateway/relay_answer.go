@@ -85,14 +85,19 @@ func (r *relayed) handOnWhole(answer *upstream.Answer) error {
 		return err
 	}
 	x.out = body
-	pieces, usage, err := openai.Rewrite(r.endpoint, body, r.look.Model)
+	pieces, usage, err := openai.Rewrite(r.endpoint, body, r.named)
 	if told := (*llm.Error)(nil); errors.As(err, &told) {
 		return r.hidden(told)
 	}
 	if err != nil {
 		return err
 	}
-	x.trace.Input, x.trace.Output = usage.Input, usage.Output
+	x.used(usage)
+	if usage.Output < 0 && x.streamed.on {
+		openai.Said(r.endpoint, body, x.streamed.add)
+	}
+	x.whole = true
+	r.limits.settle(x, r.question)
 	x.trace.Upstream += time.Since(begun)
 	length := 0
 	for i, piece := range pieces {

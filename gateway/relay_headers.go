@@ -90,13 +90,17 @@ var kept = map[string]bool{
 	"Content-Security-Policy-Report-Only": true, "Report-To": true, "Reporting-Endpoints": true, "Nel": true, "Refresh": true,
 	"Location": true, "Www-Authenticate": true, "Authentication-Info": true, "Service-Worker-Allowed": true, "Sourcemap": true,
 	"Cache-Control": true, "X-Accel-Buffering": true, "X-Accel-Redirect": true, "X-Sendfile": true,
-	"Openai-Organization": true, "Openai-Project": true,
+	fallbackHeader: true, "Openai-Organization": true, "Openai-Project": true,
 }
 
 // answerHeader gives the caller the headers of an answer that may go on, and gives the whole header of the caller's answer.
 func (r *relayed) answerHeader(answer *upstream.Answer) http.Header {
 	h := r.exchange.Response().Header()
+	limited := h["X-Ratelimit-Limit-Tokens"] != nil || h["X-Ratelimit-Limit-Requests"] != nil
 	for name, values := range answer.Header {
+		if limited && strings.HasPrefix(name, "X-Ratelimit-") {
+			continue // the provider's are those of our key, and ours are the caller's own
+		}
 		if kept[name] || name != "Content-Type" && r.tellsKey(values) || strings.HasPrefix(name, "Access-Control-") || strings.HasPrefix(name, "Cross-Origin-") || strings.HasPrefix(name, "X-Accel-") {
 			continue
 		}

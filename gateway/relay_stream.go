@@ -17,20 +17,22 @@ const maxEvent = 16 << 20
 // handOnStream gives the caller the events as they come. Those that arrive together leave together.
 func (r *relayed) handOnStream(answer *upstream.Answer) error {
 	x := r.exchange
-	tap := &openai.Tap{Endpoint: r.endpoint, Model: r.look.Model, Hide: r.usage, Mask: r.mask}
+	tap := &openai.Tap{Endpoint: r.endpoint, Model: r.named, Hide: r.usage, Mask: r.mask}
+	if x.streamed.on {
+		tap.Said = x.streamed.add
+	}
 	frames := upstream.NewFrames(answer, maxEvent)
 	defer frames.Close()
 	out := newEventWriter(x, func() { r.answerHeader(answer) })
 	defer func() { x.out = out.stop() }()
 
 	err := r.pump(frames, tap, out)
-	usage := tap.Usage()
-	x.trace.Input, x.trace.Output = usage.Input, usage.Output
+	r.charge(tap)
 	if err != nil {
 		if errors.Is(err, errStreamTold) {
 			return tap.Failed()
 		}
-		return breakOff(x, out, x.dialect.Encoder(r.look.Model, &llm.Request{}), causeOf(r.ctx, err))
+		return breakOff(x, out, x.dialect.Encoder(r.named, &llm.Request{}), causeOf(r.ctx, err))
 	}
 	answer.Drain()
 	return nil
@@ -85,8 +87,16 @@ func (r *relayed) ended(end error, tap *openai.Tap) bool {
 	return end == io.EOF || r.endpoint == openai.Chat || r.endpoint == openai.Completions
 }
 
+// charge takes in what the provider says of the answer's cost.
+func (r *relayed) charge(tap *openai.Tap) {
+	r.exchange.used(tap.Usage())
+}
+
 // last hands the last events on.
 func (r *relayed) last(tap *openai.Tap, out *eventWriter, batch []byte) error {
+	r.charge(tap)
+	r.exchange.whole = true
+	r.limits.settle(r.exchange, r.question)
 	if bytes.HasSuffix(batch, []byte("\r\n\r")) {
 		batch = append(batch, '\n') // which nobody waits for
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -48,6 +49,7 @@ func (s *Snapshot) openAI() *protocol {
 	return newProtocol(string(s.config.LLM.Protocols.OpenAI.Path), openai.Dialect{}, []endpoint{
 		{method: http.MethodPost, path: "/chat/completions", asks: `"messages":[{"role":"user","content":"Hello"}]`, serve: s.converse(openai.Chat)},
 		{method: http.MethodGet, path: "/models", serve: s.listModels},
+		{method: http.MethodGet, path: limitsPath, serve: s.ownLimits},
 		{method: http.MethodGet, path: "/models/", rest: true, serve: s.oneModel},
 		{method: http.MethodPost, path: "/embeddings", asks: `"input":"Hello"`, serve: s.converse(openai.Embeddings)},
 		{method: http.MethodPost, path: "/responses", asks: `"input":"Hello"`, serve: s.converse(openai.Responses)},
@@ -63,23 +65,47 @@ func (s *Snapshot) enter(p *protocol) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := c.(*Exchange)
 		m := s.arrive(x, p)
-		if tooManyFields(x.Request().Header) {
-			x.trace.Note(trace.Route, trace.Failed, trace.BadBody).Detail = errTooManyFields.Error()
-			return errTooManyFields
-		}
-		if err := s.crossOrigin(x, m); err != nil {
+		if err := s.identify(x, m); err != nil {
+			if exceeded := (*exceededError)(nil); !errors.As(err, &exceeded) {
+				s.limits.chargeAddress(x.trace.Remote)
+			}
 			return err
 		}
-		r := x.Request()
-		if err := s.whoCalls(s.verifier, identity.Evidence{Header: r.Header, Peer: PeerAddress(r)}, x.trace.Time, &x.trace); err != nil {
-			return err
+		// A request that asks for a model pays when it is known which one.
+		if m.endpoint == nil || !m.endpoint.allows(x.trace.Method) || m.endpoint.asks == "" {
+			if err := s.payRequests(x, s.payer(x, m)); err != nil {
+				return err
+			}
 		}
-		x.trace.Note(trace.RequestLimits, trace.Skipped, trace.NotConfigured)
 		if err := s.locate(x, p, m); err != nil {
 			return err
 		}
 		return m.endpoint.serve(x, m.id)
 	}
+}
+
+// identify is what a request meets before its client is known.
+func (s *Snapshot) identify(x *Exchange, m match) error {
+	r := x.Request()
+	if tooManyFields(r.Header) {
+		x.trace.Note(trace.Route, trace.Failed, trace.BadBody).Detail = errTooManyFields.Error()
+		return errTooManyFields
+	}
+	if err := s.crossOrigin(x, m); err != nil {
+		return err
+	}
+	if err := s.limits.door(x); err != nil {
+		return err
+	}
+	return s.whoCalls(s.verifier, identity.Evidence{Header: r.Header, Peer: PeerAddress(r)}, x.trace.Time, &x.trace)
+}
+
+// payer is the client that pays for a request: nobody for asking what is left, so that it can be asked when nothing is.
+func (s *Snapshot) payer(x *Exchange, m match) string {
+	if m.endpoint != nil && m.endpoint.path == limitsPath {
+		return ""
+	}
+	return x.trace.ClientID
 }
 
 // arrive notes what is known before anything is checked.

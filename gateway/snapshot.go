@@ -26,6 +26,7 @@ type Snapshot struct {
 	gateway  *Gateway
 	loadedAt time.Time
 	backends []backend // as the plan's providers
+	limits   limiter
 	routing  atomic.Pointer[routing]
 	keys     *jwks.Keys         // nil: no token is asked for
 	verifier *identity.Verifier // the same
@@ -53,6 +54,7 @@ func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
 	}()
 	s.borrowTokens(&g.pool)
 	s.borrowProviders(&g.pool)
+	s.borrowLimits(&g.pool)
 	var pages, metrics http.Handler
 	if g.options.Surfaces != nil {
 		pages, metrics = g.options.Surfaces(g, plan.config)

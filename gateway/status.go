@@ -26,6 +26,8 @@ type Status struct {
 	Keys string
 	// KeySet is the keys that tokens are verified with; nil: no token is asked for.
 	KeySet *jwks.Status
+	// Limiter is how the limits are counted.
+	Limiter LimiterStatus
 	// Providers are the running configuration's, in file order.
 	Providers []ProviderStatus
 }

@@ -19,13 +19,14 @@ const (
 )
 
 // stream answers event by event, each flushed as it comes.
-func (s *Snapshot) stream(x *Exchange, provider llm.Provider, call *llm.Call) error {
+func (s *Snapshot) stream(x *Exchange, q *question, call *llm.Call) error {
 	ctx := x.Request().Context()
+	s.gateway.bodies.settle(&x.body)
 	encoder := x.dialect.Encoder(call.Request.Model, call.Request)
 	out := newEventWriter(x, func() {})
 	defer func() { x.out = out.stop() }()
 
-	for event, err := range provider.Stream(ctx, call) {
+	for event, err := range q.backend.answers.Stream(ctx, call) {
 		if err != nil {
 			return breakOff(x, out, encoder, causeOf(ctx, err))
 		}
@@ -35,6 +36,8 @@ func (s *Snapshot) stream(x *Exchange, provider llm.Provider, call *llm.Call) er
 			return gone(ctx)
 		}
 	}
+	x.whole = true
+	s.limits.settle(x, q)
 	if out.finish(encoder.End(out.buffer[:0])) != nil {
 		return gone(ctx)
 	}
@@ -56,10 +59,18 @@ func breakOff(x *Exchange, out *eventWriter, encoder llm.Encoder, err error) err
 // note keeps what an event says of the answer.
 func (x *Exchange) note(event llm.Event) {
 	switch event.Kind {
-	case llm.EventText, llm.EventToolCall:
+	case llm.EventText, llm.EventToolCall, llm.EventToolArgs:
 		x.firstToken()
+		x.streamed.addText(event.Text)
 	case llm.EventUsage:
-		x.trace.Input, x.trace.Output = event.Usage.Input, event.Usage.Output
+		x.used(event.Usage)
+	}
+}
+
+// used keeps what the provider says that the answer cost. Of a prompt of which it says nothing, our own count is kept.
+func (x *Exchange) used(u llm.Usage) {
+	if x.trace.Input, x.trace.Output = u.Input, u.Output; u.Input < 0 && x.pays.counted {
+		x.trace.Input = x.pays.tokens
 	}
 }
 

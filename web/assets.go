@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-//go:embed assets/style.css assets/config.css assets/providers.css assets/icon.svg
+//go:embed assets/style.css assets/config.css assets/providers.css assets/limits.css assets/icon.svg
 var assetFiles embed.FS
 
 // Assets are the files that the pages load: the stylesheets and the icon. Each is served under a name
@@ -37,6 +37,7 @@ func NewAssets() Assets {
 		"style.css":     "text/css; charset=utf-8",
 		"config.css":    "text/css; charset=utf-8",
 		"providers.css": "text/css; charset=utf-8",
+		"limits.css":    "text/css; charset=utf-8",
 		"icon.svg":      "image/svg+xml",
 	} {
 		content, err := assetFiles.ReadFile("assets/" + name)

@@ -55,7 +55,7 @@ func TestAssets(t *testing.T) {
 }
 
 func TestAssetsLoadNothingElse(t *testing.T) {
-	for _, name := range []string{"style.css", "config.css", "providers.css", "icon.svg"} {
+	for _, name := range []string{"style.css", "config.css", "providers.css", "limits.css", "icon.svg"} {
 		text := asset(t, name)
 		for _, no := range []string{"url(", "@import", "<script", "<style", "href=", "data:"} {
 			if strings.Contains(text, no) {

@@ -21,6 +21,7 @@ func TestContrast(t *testing.T) {
 		{"edge", "surface"}, {"edge", "ground"}, {"answered", "surface"}, {"refused", "surface"}, {"tokens", "surface"},
 		{"good", "surface"}, {"good", "sunk"}, {"bad", "sunk"}, {"broken", "sunk"}, {"broken", "surface"},
 		{"on-mark", "good"}, {"on-mark", "bad"}, {"on-mark", "broken"},
+		{"answered", "sunk"}, {"refused", "sunk"}, {"near", "sunk"}, {"tokens", "sunk"},
 	}
 	light, dark := palettes(t, asset(t, "style.css"))
 	for scheme, colours := range map[string]map[string]float64{"light": light, "dark": dark} {

@@ -17,6 +17,19 @@ func homeURL(base string) string {
 
 func configURL(base string) string    { return base + "/config" }
 func providersURL(base string) string { return base + "/providers" }
+func tiersURL(base string) string     { return base + "/tiers" }
+func clientsURL(base string) string   { return base + "/clients" }
+
+// A client id may be anything, so it is asked for: in a path a browser would resolve dots, and a proxy slashes.
+func clientURL(base, id string) string     { return base + "/clients?id=" + url.QueryEscape(id) }
+func clientJSONURL(base, id string) string { return base + "/api/clients?id=" + url.QueryEscape(id) }
+
+// settingURL leads to a key, or a table, on the page of the configuration.
+func settingURL(base, key string) string { return configURL(base) + "#" + settingID(key) }
+
+// settingID is the place of a key on the page of the configuration. Keys may hold anything in quotes: escaped, they can be
+// ids and ends of addresses alike.
+func settingID(key string) string { return "key-" + url.QueryEscape(key) }
 
 func traceURL(base, id string) string     { return base + "/traces" + requestID(id) }
 func traceJSONURL(base, id string) string { return base + "/api/traces" + requestID(id) }

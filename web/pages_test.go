@@ -215,6 +215,9 @@ func TestHostileText(t *testing.T) {
 		"rejections": web.RejectionsView(poisoned[web.RejectionsPage]()),
 		"traces":     web.TracesView(poisoned[web.TracesPage]()),
 		"trace":      web.TraceView(poisoned[web.TracePage]()),
+		"tiers":      web.TiersView(poisoned[web.TiersPage]()),
+		"clients":    web.ClientsView(poisoned[web.ClientsPage]()),
+		"client":     web.ClientView(poisoned[web.ClientPage]()),
 		"providers":  web.ProvidersView(poisoned[web.ProvidersPage]()),
 		"config":     web.ConfigView(poisoned[web.ConfigPage]()),
 		"sign-in":    web.SignIn(poisoned[web.SignInPage]()),
@@ -328,7 +331,7 @@ func TestPagesSay(t *testing.T) {
 	}{
 		{"an unused instance shows a call that works", "overview-empty", []string{"Nobody has called yet", "curl http://127.0.0.1:8000/llm/v1/chat/completions", "Nothing has been refused yet.", "Nobody is identified", "no group"}, []string{"All refusals"}},
 		{"the overview tells how callers are known", "overview-full", []string{"The client id comes from the request header x-client-id .", "The group comes from the request header x-user-tier .", "nexus.toml:14", "25 735", "3.7%", "9f2c1e5b7a3d", "2 d 3 h", "Sign out", "generation 3"}, []string{"Nobody has called yet", "Mend it"}},
-		{"a failed reload stands on top with its mistake", "overview-broken", []string{"The file on disk is not what runs", "nexus.toml:42:1:", "2 alive", "redis, local"}, nil},
+		{"a failed reload stands on top with its mistake", "overview-broken", []string{"The file on disk is not what runs", "nexus.toml:42:1:", "2 alive", "redis, degraded"}, nil},
 		{"no refusal yet", "rejections-empty", []string{"Nothing has been refused yet.", "the newest 1 000 are kept"}, []string{"Clear the filter"}},
 		{"no refusal matches", "rejections-nomatch", []string{"No refusal matches.", "Clear the filter"}, []string{"Nothing has been refused"}},
 		{"one refusal matches", "rejections-one", []string{"1 refusal matches", "group not allowed group_invalid", "7 s ago 15:09:19 UTC", "Show all"}, nil},

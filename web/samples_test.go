@@ -166,7 +166,7 @@ func pages() map[string]templ.Component {
 	broken.Frame.ReloadFailed = true
 	broken.Status.LiveGenerations = 2
 	broken.Status.LastReloadError = ptr("nexus.toml:42:1: llm.providers.openai.rate_limits.per_user.groups.gold: group \"gold\" is not in group_values [free, pro]; add \"gold\" to server.client_identification.validation.group_values")
-	broken.Status.Limiter = &web.Limiter{Storage: "redis", State: "local", Error: ptr("dial tcp 127.0.0.1:6379: connection refused")}
+	broken.Status.Limiter = &web.Limiter{Storage: "redis", State: "degraded", Error: ptr("dial tcp 127.0.0.1:6379: connection refused")}
 	bad := nasty()
 	every := web.OverviewPage{Frame: frame("overview", hostile), Status: status(), Now: now, Latest: []web.Trace{bad, refused()}, Example: hostile,
 		Groups: []web.Group{{Group: ptr(hostile + strings.Repeat("g", 200))}}}
@@ -210,6 +210,16 @@ func pages() map[string]templ.Component {
 		"providers-full":     web.ProvidersView(providersPage(provider(1), demo(), unreachable(), provider(180))),
 		"providers-many":     web.ProvidersView(providersPage(slices.Repeat([]web.Provider{provider(1000)}, 30)...)),
 		"providers-hostile":  web.ProvidersView(providersPage(hostileProvider(), unreachable())),
+		"tiers-full":         web.TiersView(tiers()),
+		"tiers-many":         web.TiersView(manyTiers()),
+		"tiers-empty":        web.TiersView(noTiers()),
+		"tiers-hostile":      web.TiersView(hostileTiers()),
+		"clients-empty":      web.ClientsView(clientsPage()),
+		"clients-full":       web.ClientsView(clientsPage(clientList(200)...)),
+		"clients-hostile":    web.ClientsView(clientsPage(client(hostile+strings.Repeat("c", 200)), client("."))),
+		"client-busy":        web.ClientView(clientPage(client("alice"))),
+		"client-fresh":       web.ClientView(clientPage(web.Client{ClientID: "bob", LastSeen: now})),
+		"client-hostile":     web.ClientView(clientPage(client(hostile + strings.Repeat("c", 200)))),
 		"signin":             web.SignIn(web.SignInPage{Frame: frame("", "Sign in"), Next: "/admin/traces"}),
 		"signin-wrong":       web.SignIn(web.SignInPage{Frame: frame("", "Sign in"), Next: hostile, Wrong: "this is not the token"}),
 		"message-forbidden":  web.Message(web.MessagePage{Frame: frame("", "Forbidden"), Status: 403, Headline: "Only for this machine", Text: "The request came from 10.1.2.3. Without admin.token these pages are for direct callers on this machine alone.", Ways: []string{"Forward a port: ssh -L 8000:127.0.0.1:8000 host", "Set admin.token in nexus.toml, and sign in with it."}}),

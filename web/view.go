@@ -46,8 +46,9 @@ type Warning struct {
 	Line *int    `json:"line"`
 	Text string  `json:"text"`
 
-	// Provider is set where the page of the providers says more. Not part of the JSON.
+	// Provider is set where the page of the providers says more, Limiter where that of the tiers does. Not part of the JSON.
 	Provider bool `json:"-"`
+	Limiter  bool `json:"-"`
 }
 
 // Limiter is the state of the rate limiter's storage.
@@ -55,6 +56,9 @@ type Limiter struct {
 	Storage string  `json:"storage"`
 	State   string  `json:"state"`
 	Error   *string `json:"error"`
+
+	// Since is when the storage went out; nil: it is there. Not part of the JSON.
+	Since *time.Time `json:"-"`
 }
 
 // Groups is the traffic of each group: GET /admin/api/groups.
@@ -118,6 +122,14 @@ type Trace struct {
 	ReasonWords string `json:"-"`
 	// NotReached are the names of the steps after the one that failed. Not part of the JSON.
 	NotReached []string `json:"-"`
+	// Would are the observed limits that would have refused the request. Not part of the JSON.
+	Would []WouldLimit `json:"-"`
+}
+
+// WouldLimit is one observed limit that would have refused a request.
+type WouldLimit struct {
+	Name string // the model, or what is counted in words
+	Kind string // input, output, total, requests, concurrent
 }
 
 // DecidedBy is the configuration key that a refusal goes back to.
@@ -138,7 +150,7 @@ type Step struct {
 // Frame is what every page shows around its content.
 type Frame struct {
 	Base       string // the admin's path, without a slash at the end: "/admin"
-	Page       string // which entry of the navigation is current: "overview", "rejections", "traces", "providers", "config"
+	Page       string // which entry of the navigation is current: "overview", "rejections", "traces", "tiers", "clients", "providers", "config"
 	Title      string
 	Version    string
 	Generation uint64
@@ -153,6 +165,7 @@ type OverviewPage struct {
 	Status Status
 	Groups []Group
 	Latest []Trace // the latest refusals, newest first, ten at most
+	Known  int     // clients that were seen
 	Now    time.Time
 	// Example is a curl command that would get an answer, for the page of an instance nobody has called yet.
 	Example string

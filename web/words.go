@@ -226,6 +226,14 @@ func originWords(s Setting) string {
 	}
 }
 
+// fullKey is the key of a setting with the table that it stands in.
+func fullKey(t SettingTable, s Setting) string {
+	if t.Name == "" {
+		return s.Key
+	}
+	return t.Name + "." + s.Key
+}
+
 // generations says whether older generations still have something to do; empty: none has.
 func generations(live int) string {
 	switch older := live - 1; {

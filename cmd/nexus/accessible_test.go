@@ -41,6 +41,14 @@ func TestPagesAreAccessible(t *testing.T) {
 	reloadWith(t, nexus, strings.Replace(identified, `"free", `, "", 1))
 	reloadWith(t, nexus, strings.Replace(identified, "group_values", "group_valeus", 1)+"\n[admin]\ntraces = \"many\"\n")
 	look("a file with mistakes", "/admin", "/admin/config")
+
+	reloadWith(t, nexus, limited)
+	chats(t, nexus.URL, "alice", "pro", 12)
+	chats(t, nexus.URL, "eve", "enterprise", 3)
+	look("limits", "/admin", "/admin/tiers", "/admin/clients", "/admin/clients?id=nobody", "/admin/clients?id=alice", "/admin/clients/eve", "/admin/traces")
+	groups := []string{"free", "pro", "enterprise", "four", "five", "six", "seven", "eight"}
+	reloadWith(t, nexus, strings.Replace(limited, `["free", "pro", "enterprise"]`, `["`+strings.Join(groups, `", "`)+`"]`, 1))
+	look("many groups", "/admin/tiers")
 }
 
 // violations are what axe finds on the page of a tab, with all details open.

@@ -153,6 +153,7 @@ type side struct {
 	body    string
 	header  string       // lines that say who calls
 	conns   int          // connections; 0: benchConnections
+	fresh   *fresh       // makes each request another one; nil: they are all the same
 	cut     atomic.Int64 // answers that ended too early
 }
 
@@ -206,6 +207,7 @@ func (s *side) converse(requests int) (done int, err error) {
 	message := s.message()
 	answers := bufio.NewReader(conn)
 	for done < requests {
+		s.fresh.renew(message)
 		if _, err := conn.Write(message); err != nil {
 			return done, fmt.Errorf("send a request: %w", err)
 		}

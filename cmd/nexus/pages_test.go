@@ -173,7 +173,7 @@ func TestPagesFitEveryScreen(t *testing.T) {
 	nexus := gatewaytest.Start(t, identified)
 	browser := gatewaytest.OpenBrowser(t)
 	empty := browser.Tab(t, views["phone-light"])
-	for _, path := range []string{"/admin", "/admin/rejections", "/admin/traces", "/admin/providers", "/admin/config"} {
+	for _, path := range []string{"/admin", "/admin/rejections", "/admin/traces", "/admin/tiers", "/admin/clients", "/admin/providers", "/admin/config"} {
 		look(t, empty, nexus.URL+path)
 		empty.Screenshot(t, "empty"+strings.ReplaceAll(path, "/", "-"))
 	}
@@ -270,7 +270,7 @@ func TestWhatCallersSendStaysText(t *testing.T) {
 		`javascript:window.marker=1`,
 		`</title></main></td><iframe srcdoc="<script>parent.marker=1</script>">`,
 	}
-	pages := []string{"/admin", "/admin/rejections", "/admin/traces"}
+	pages := []string{"/admin", "/admin/rejections", "/admin/traces", "/admin/clients"}
 	for _, p := range payloads {
 		model, err := json.Marshal(map[string]any{"model": p, "messages": []map[string]string{{"role": "user", "content": "Hello"}}})
 		if err != nil {
@@ -289,6 +289,7 @@ func TestWhatCallersSendStaysText(t *testing.T) {
 		}
 		pages = append(pages,
 			"/admin/rejections?client="+url.QueryEscape(p), "/admin/rejections?group="+url.QueryEscape(p),
+			"/admin/clients?id="+url.QueryEscape(p),
 			"/admin/rejections?reason="+url.QueryEscape(p), "/admin/rejections?text="+url.QueryEscape(p))
 	}
 	tab := browser.Tab(t, views["phone-light"])

@@ -50,6 +50,11 @@ type Meters struct {
 	reloads    metric.Int64Counter
 	build      metric.Int64Gauge
 	watchMode  metric.Int64Gauge
+	would      metric.Int64Counter
+
+	limiterHealthy, limiterCounters metric.Int64ObservableGauge
+	limiterFailures, limiterLocal   metric.Int64ObservableCounter
+	limiter                         atomic.Pointer[func() Limiter]
 
 	requestLabels   *table[requestKey, []metric.RecordOption]
 	rejectionLabels *table[rejectionKey, []metric.AddOption]
@@ -102,7 +107,7 @@ func NewMeters() (*Meters, error) {
 
 // open makes the instruments.
 func (m *Meters) open(meter metric.Meter) error {
-	var errs [9]error
+	var errs [10]error
 	m.duration, errs[0] = meter.Float64Histogram("http.server.request.duration",
 		metric.WithUnit("s"), metric.WithDescription("Duration of HTTP server requests."),
 		metric.WithExplicitBucketBoundaries(durationBounds[:]...))
@@ -126,6 +131,7 @@ func (m *Meters) open(meter metric.Meter) error {
 			}
 			return nil
 		}))
+	errs[9] = m.openLimiter(meter)
 	m.watchMode, errs[8] = meter.Int64Gauge("nexus.config.watch_mode",
 		metric.WithDescription("1 for the way in which changes of the file are noticed, 0 for the other."))
 	return errors.Join(errs[:]...)
@@ -162,6 +168,63 @@ func (m *Meters) Request(r Request) {
 func (m *Meters) Rejected(reason trace.Reason, group string) {
 	labels := m.rejectionLabels.find(rejectionKey{reason: reason, group: group})
 	m.rejections.Add(context.Background(), 1, labels...)
+}
+
+// WouldReject counts one request that a limit would have refused which only observes. The group is one that was validated;
+// empty: none.
+func (m *Meters) WouldReject(reason trace.Reason, group string) {
+	labels := m.rejectionLabels.find(rejectionKey{reason: reason, group: group})
+	m.would.Add(context.Background(), 1, labels...)
+}
+
+// Limiter says where to ask, at each scrape, how the limits are counted. The function must be safe for concurrent use; until
+// one is given the figures are not shown.
+func (m *Meters) Limiter(ask func() Limiter) { m.limiter.Store(&ask) }
+
+// Limiter is how the limits are counted.
+type Limiter struct {
+	Storage string // "memory" or "redis"
+	Healthy bool
+	// Failures is how many calls of the storage have failed, Local how many requests were counted by the instance alone in
+	// its place.
+	Failures, Local uint64
+	// Counters is how many counters the instance keeps.
+	Counters int
+}
+
+// observeLimiter shows it.
+func (m *Meters) observeLimiter(_ context.Context, o metric.Observer) error {
+	ask := m.limiter.Load()
+	if ask == nil {
+		return nil
+	}
+	l, healthy := (*ask)(), int64(0)
+	if l.Healthy {
+		healthy = 1
+	}
+	storage := metric.WithAttributes(attribute.String("storage", l.Storage))
+	o.ObserveInt64(m.limiterHealthy, healthy, storage)
+	o.ObserveInt64(m.limiterFailures, int64(l.Failures), storage)
+	o.ObserveInt64(m.limiterLocal, int64(l.Local), storage)
+	o.ObserveInt64(m.limiterCounters, int64(l.Counters))
+	return nil
+}
+
+// openLimiter makes the instruments of the limits.
+func (m *Meters) openLimiter(meter metric.Meter) error {
+	var errs [6]error
+	m.would, errs[0] = meter.Int64Counter("nexus.would_reject",
+		metric.WithDescription("Requests that limits would have refused which only observe, by reason code and group."))
+	m.limiterHealthy, errs[1] = meter.Int64ObservableGauge("nexus.limiter.healthy",
+		metric.WithDescription("1 while the storage of the limits can be asked, 0 while it is out."))
+	m.limiterFailures, errs[2] = meter.Int64ObservableCounter("nexus.limiter.failures",
+		metric.WithDescription("Calls of the storage of the limits that have failed."))
+	m.limiterLocal, errs[3] = meter.Int64ObservableCounter("nexus.limiter.local",
+		metric.WithDescription("Requests that this instance has counted by itself while the storage was out."))
+	m.limiterCounters, errs[4] = meter.Int64ObservableGauge("nexus.limiter.counters",
+		metric.WithDescription("Counters that this instance keeps."))
+	_, errs[5] = meter.RegisterCallback(m.observeLimiter, m.limiterHealthy, m.limiterFailures, m.limiterLocal, m.limiterCounters)
+	return errors.Join(errs[:]...)
 }
 
 // Reloaded counts a reload by its result ("success", "unchanged" or "failed"; there is no

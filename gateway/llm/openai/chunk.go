@@ -16,8 +16,14 @@ type chunk struct {
 	answers  indexes // those that it is about
 	finished indexes // those that told why they ended
 
-	pieces  [maxHoles]jsonscan.Span // values that differ from event to event
+	pieces  [maxHoles]piece // values that differ from event to event
 	npieces int
+}
+
+// piece is a value that may be another one in the next event.
+type piece struct {
+	jsonscan.Span
+	said bool // it is text of the answer
 }
 
 // readChunk walks over the data of an event. The error is that it is no JSON object.
@@ -38,8 +44,10 @@ func readChunk(data []byte) (c chunk, err error) {
 			c.choices = v
 		case "response":
 			c.response.is = v
-		case "delta", "obfuscation", "sequence_number":
-			c.piece(v)
+		case "delta":
+			c.piece(v, true)
+		case "obfuscation", "sequence_number":
+			c.piece(v, false)
 		}
 	})
 	if err != nil {
@@ -106,7 +114,7 @@ func (c *chunk) readDelta(data, name []byte, v jsonscan.Span) {
 func (c *chunk) readFunction(data []byte, function jsonscan.Span) {
 	within(data, function, func(name []byte, v jsonscan.Span) {
 		if string(name) == "arguments" {
-			c.piece(v)
+			c.piece(v, true)
 		}
 	})
 }
@@ -114,13 +122,13 @@ func (c *chunk) readFunction(data []byte, function jsonscan.Span) {
 // text takes in a piece of text, or what stands in its place.
 func (c *chunk) text(data []byte, v jsonscan.Span) {
 	c.some = c.some || holds(data, v)
-	c.piece(v)
+	c.piece(v, true)
 }
 
-// piece notes a value that may be another one in the next event.
-func (c *chunk) piece(v jsonscan.Span) {
+// piece notes a value that may be another one in the next event, and whether it is text of the answer.
+func (c *chunk) piece(v jsonscan.Span, said bool) {
 	if (v.Kind == jsonscan.String || v.Kind == jsonscan.Number) && c.npieces < maxHoles {
-		c.pieces[c.npieces] = v
+		c.pieces[c.npieces] = piece{v, said && v.Kind == jsonscan.String}
 		c.npieces++
 	}
 }

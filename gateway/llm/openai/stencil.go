@@ -17,14 +17,16 @@ type stencil struct {
 	event  []byte
 	holes  [maxHoles]hole
 	nholes int
-	model  hole // where the model's name stands; length 0: nothing is renamed
-	before int  // how many holes are before the model
+	model  hole                               // where the model's name stands; length 0: nothing is renamed
+	before int                                // how many holes are before the model
+	found  [maxHoles]struct{ start, end int } // where the holes are in the event that fitted last
 }
 
 // hole is a part of an event.
 type hole struct {
 	start, end int
 	number     bool // digits; else the content of a string, without its quotes
+	said       bool // it is text of the answer
 }
 
 func (h *hole) length() int { return h.end - h.start }
@@ -37,7 +39,7 @@ func (s *stencil) learn(event []byte, offset int, c *chunk, rename bool) {
 	}
 	s.event = append(s.event[:0], event...)
 	for _, v := range c.pieces[:c.npieces] {
-		h := hole{start: offset + v.Start, end: offset + v.End, number: v.Kind == jsonscan.Number}
+		h := hole{start: offset + v.Start, end: offset + v.End, number: v.Kind == jsonscan.Number, said: v.said}
 		if !h.number {
 			h.start, h.end = h.start+1, h.end-1
 		}
@@ -72,6 +74,7 @@ func (s *stencil) fits(event []byte) (model int, ok bool) {
 			return 0, false
 		}
 		at += n
+		s.found[i].start = at
 		if h.number {
 			n = digits(event[at:])
 			if at += n; n == 0 {
@@ -80,6 +83,7 @@ func (s *stencil) fits(event []byte) (model int, ok bool) {
 		} else if at, ok = jsonscan.TextEnd(event, at); !ok {
 			return 0, false
 		}
+		s.found[i].end = at
 		if from = h.end; i < s.before {
 			moved = at - from
 		}
@@ -91,6 +95,15 @@ func (s *stencil) fits(event []byte) (model int, ok bool) {
 		return -1, true
 	}
 	return s.model.start + moved, true
+}
+
+// say shows the texts of the answer in the event that fitted last.
+func (s *stencil) say(event []byte, said func(value []byte)) {
+	for i := range s.holes[:s.nholes] {
+		if s.holes[i].said {
+			said(event[s.found[i].start-1 : s.found[i].end+1])
+		}
+	}
 }
 
 // digits is how long the whole number is that b begins with; 0: it begins with none.

@@ -16,6 +16,9 @@ type Tap struct {
 	Model    string              // the name that the caller is answered with
 	Hide     bool                // the chunk that holds nothing but the usage
 	Mask     func(string) string // takes our key out of a provider's words; nil: nothing to take out
+	// Said is shown the answer's texts as they pass: of messages, reasoning and arguments, each as a JSON string with its
+	// quotes. Nil: nobody wants them.
+	Said func(value []byte)
 
 	name     []byte // Model as JSON, once it was needed
 	stencil  stencil
@@ -37,6 +40,9 @@ func (t *Tap) Event(dst, event []byte) []byte {
 		return dst
 	}
 	if at, ok := t.stencil.fits(event); ok {
+		if t.Said != nil {
+			t.stencil.say(event, t.Said)
+		}
 		if at < 0 {
 			return append(dst, event...)
 		}
@@ -110,6 +116,13 @@ func (t *Tap) read(dst, event []byte) []byte {
 		return append(dst, t.hidden(string(event))...) // no JSON: who knows what it is
 	}
 	plain := t.note(f.data, &c)
+	if t.Said != nil {
+		for _, v := range c.pieces[:c.npieces] {
+			if v.said && v.Kind == jsonscan.String {
+				t.Said(v.Of(f.data))
+			}
+		}
+	}
 	if t.Hide && c.usage.Kind == jsonscan.Object && !holds(f.data, c.choices) {
 		return dst
 	}

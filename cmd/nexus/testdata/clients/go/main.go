@@ -1,6 +1,6 @@
 // Command clients drives a running Nexus with the unmodified OpenAI client for Go and says what it saw,
 // one JSON object a line: {"name": "…", "error": null or "…"}. The address comes from NEXUS_URL. With the
-// argument "provider" the provider behind is OpenAI's double, else it is the built-in demo. The exit code
+// argument "provider" the provider behind is OpenAI's double, else it is the built-in demo, with "backoff" behind a limit. The exit code
 // is 0 if every check was carried out, whatever it found: the reader of the lines judges.
 package main
 
@@ -26,8 +26,8 @@ const (
 func main() {
 	out := json.NewEncoder(os.Stdout)
 	all := checks()
-	if len(os.Args) > 1 && os.Args[1] == "provider" {
-		all = providerChecks()
+	if len(os.Args) > 1 {
+		all = map[string][]check{"provider": providerChecks(), "backoff": backoffChecks()}[os.Args[1]]
 	}
 	for _, c := range all {
 		ctx, cancel := context.WithTimeout(context.Background(), callLimit)
