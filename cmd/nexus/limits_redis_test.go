@@ -249,11 +249,16 @@ func slack() time.Duration {
 // await waits until something is so.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
+	awaitWithin(t, 10*time.Second, what, so)
+}
+
+func awaitWithin(t *testing.T, limit time.Duration, what string, so func() bool) {
+	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !so(); <-tick.C {
+	for deadline := time.Now().Add(limit); !so(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within %s: %s", limit, what)
 		}
 	}
 }
@@ -359,11 +364,23 @@ func TestSoakAMillionClientsTakeBoundedMemory(t *testing.T) {
 	ask(0, 5000)
 	before := n.Memory(t)
 	ask(5000, clients)
-	if grown := (n.Memory(t) - before) >> 20; grown > 64 && !raced() {
+	grown := (n.Memory(t) - before) >> 20
+	t.Logf("%d clients take %d MiB", clients, grown)
+	if grown > 64 && !raced() {
 		t.Errorf("%d clients take %d MiB", clients, grown)
-	} else {
-		t.Logf("%d clients take %d MiB", clients, grown)
 	}
+	if !soaking() {
+		return
+	}
+	begun, late := time.Now(), 0
+	awaitWithin(t, 4*time.Minute, "the memory has gone back", func() bool {
+		late++
+		if status, err := models(client, n.URL, fmt.Sprintf("late-%d", late%100)); err != nil || status != http.StatusOK {
+			t.Fatal(status, err)
+		}
+		return (n.Memory(t)-before)>>20 <= max(4, grown/4)
+	})
+	t.Logf("%d MiB after %s", (n.Memory(t)-before)>>20, time.Since(begun).Round(time.Second))
 }
 
 // soaking is whether the proofs that take minutes are wanted.
