@@ -17,8 +17,8 @@ import (
 )
 
 // inRedis has the limits of a nexus.toml counted by a server.
-func inRedis(r *gatewaytest.Redis, onFailure string) string {
-	return fmt.Sprintf("\n[server.rate_limits.storage]\ntype = \"redis\"\nurl = %q\non_failure = %q\n", r.URL(), onFailure)
+func inRedis(r *gatewaytest.Redis, onFailure string, more ...string) string {
+	return fmt.Sprintf("\n[server.rate_limits.storage]\ntype = \"redis\"\nurl = %q\non_failure = %q\n%s\n", r.URL(), onFailure, strings.Join(more, "\n"))
 }
 
 // manyConnections is a client with room for many connections, which are kept.
@@ -49,7 +49,7 @@ func TestInstancesShareALimitExactly(t *testing.T) {
 		"[llm.providers.demo.rate_limits.per_user]\ninput_token_limit = 640\ninterval = \"1d\"\n"
 	var gateways [4]*gatewaytest.Nexus
 	for i := range gateways {
-		gateways[i] = gatewaytest.Start(t, identified+limits+inRedis(redis, "deny"))
+		gateways[i] = gatewaytest.Start(t, identified+limits+inRedis(redis, "deny", `response_timeout = "10s"`)) // on a busy machine, too
 	}
 	runs := 3
 	if soaking() {
