@@ -238,6 +238,12 @@ func TestForgettingAClient(t *testing.T) {
 		}
 		wantAnswer(t, i.send("DELETE", path), 404, `"not_found"`)
 	}
+	// A slash at the end of an id is a part of it; one that is sent as such is not.
+	i.use("x", "", "")
+	i.use("x/", "", "")
+	wantAnswer(t, i.send("DELETE", "/admin/api/clients/x%2F"), 204, "")
+	wantAnswer(t, i.send("GET", "/admin/api/clients/x%2F"), 404, "")
+	wantAnswer(t, i.send("GET", "/admin/api/clients/x/"), 200, `"client_id":"x"`)
 	wantAnswer(t, i.send("DELETE", "/admin/api/clients"), 405, "")
 	wantAnswer(t, i.send("DELETE", "/admin/clients/alice"), 405, "")
 	wantAnswer(t, i.send("POST", "/admin/api/clients/alice"), 405, "")

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -198,8 +199,12 @@ func (v *visit) address() (address, bool) {
 	return v.addressOfOne()
 }
 
-// addressOfOne are the addresses that end in an id.
+// addressOfOne are the addresses that end in an id, which is decoded once: a slash at its end may be a part of it.
 func (v *visit) addressOfOne() (address, bool) {
+	path, ok := below(v.base, v.r.URL.EscapedPath())
+	if !ok {
+		return address{}, false
+	}
 	for list, one := range map[string]func(id string) address{
 		"/traces/":     func(id string) address { return address{get: func() { v.trace(id) }} },
 		"/api/traces/": func(id string) address { return address{get: func() { v.apiTrace(id) }} },
@@ -208,7 +213,8 @@ func (v *visit) addressOfOne() (address, bool) {
 			return address{get: func() { v.apiClient(id) }, del: func() { v.apiForget(id) }}
 		},
 	} {
-		if id, ok := strings.CutPrefix(v.path, list); ok && id != "" {
+		escaped, ok := strings.CutPrefix(path, list)
+		if id, err := url.PathUnescape(escaped); ok && err == nil && id != "" {
 			return one(id), true
 		}
 	}

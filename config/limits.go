@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // maxLimit is the most that a limit may be: counters above it would lose precision.
 const maxLimit = 1_000_000_000_000_000
@@ -209,8 +212,11 @@ func (i *Interval) example() string { return `"60s"` }
 
 func (i *Interval) parse(text string) *mistake {
 	m := i.length.parse(text)
-	if m == nil {
+	switch {
+	case m == nil:
 		i.text = text
+	case strings.Contains(m.fix, `"0s"`):
+		m.fix = `write a duration from "1ms" to "365d", such as "60s"`
 	}
 	return m
 }

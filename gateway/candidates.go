@@ -84,7 +84,7 @@ func (s *Snapshot) candidate(target llm.Target, group string) candidate {
 // promote makes the candidate at that place among the others the one that is asked; those before it have no room, or failed.
 func (q *question) promote(x *Exchange, at int) {
 	q.candidate = q.others[at]
-	q.others = q.others[at+1:]
+	q.others, q.replaced = q.others[at+1:], true
 	q.named = q.name()
 	x.trace.Fallback, x.trace.Provider = q.named, q.target.Upstream
 	x.Response().Header()[fallbackHeader] = []string{q.named}
@@ -108,10 +108,21 @@ func replaceable(err error) bool {
 	return errors.As(err, &unreachable) || errors.As(err, &timeout) || errors.As(err, &broken)
 }
 
+// notForThis is whether a candidate that nobody has asked for cannot take the request at all: it wants a key that the caller
+// has not brought for it, or cannot honour a parameter.
+func notForThis(err error) bool {
+	var (
+		unsupported *llm.UnsupportedError
+		invalid     *llm.InvalidError
+	)
+	return errors.Is(err, errNoKey) || errors.As(err, &unsupported) || errors.As(err, &invalid)
+}
+
 // replace lets the next candidate answer after a failure, if there is one that has room and nothing was sent to the caller
 // yet. What was paid for the one that failed is given back.
 func (s *Snapshot) replace(x *Exchange, q *question, failure error) bool {
-	if len(q.others) == 0 || x.Response().Committed || x.Request().Context().Err() != nil || !replaceable(failure) {
+	further := replaceable(failure) || q.replaced && notForThis(failure)
+	if len(q.others) == 0 || x.Response().Committed || x.Request().Context().Err() != nil || !further {
 		return false
 	}
 	q.failed = append(q.failed, q.name()+" failed: "+failure.Error())

@@ -23,12 +23,14 @@ type question struct {
 	// others are who answers where that one cannot, in order.
 	others []candidate
 	// named is the model as the answer names it: as the caller does, or the one that answers instead.
-	named   string
-	request *llm.Request  // what it means, for a provider that does not speak the caller's protocol; else nil
-	held    *buffer       // the body, kept as long as it may have to be sent once more; nil: it is not
-	reading time.Duration // until it was known where the request leads
-	skipped []string      // models that had no room
-	failed  []string      // models that have failed, and why
+	named    string
+	request  *llm.Request  // what it means, for a provider that does not speak the caller's protocol; else nil
+	held     *buffer       // the body, kept as long as it may have to be sent once more; nil: it is not
+	reading  time.Duration // until it was known where the request leads
+	first    llm.Target    // what was asked for
+	replaced bool          // another one answers
+	skipped  []string      // models that had no room
+	failed   []string      // models that have failed, and why
 }
 
 // converse answers what is asked of a model: read, look, route, pay, and then ask one candidate after another until one
@@ -52,17 +54,41 @@ func (s *Snapshot) converse(e openai.Endpoint) func(x *Exchange, id string) erro
 		s.noteTokens(x, q)
 		if len(q.others) > 0 {
 			q.held = x.body.hold()
-			defer q.held.Release()
+			defer q.letGo()
 		}
-		err := s.answer(x, q)
-		for err != nil && s.replace(x, q, err) {
-			err = s.answer(x, q)
-		}
+		err := s.answerByAny(x, q)
 		if err != nil && x.trace.FirstToken == 0 && !errors.Is(err, errClientGone) {
 			s.limits.giveBack(x)
 		}
 		s.noteProvider(x, q, err)
 		return err
+	}
+}
+
+// answerByAny asks one candidate after another until one answers. Of one that cannot take the request at all, though nobody
+// has asked for it, the caller is told nothing.
+func (s *Snapshot) answerByAny(x *Exchange, q *question) error {
+	err := s.answer(x, q)
+	told, by := err, q.candidate
+	for err != nil && s.replace(x, q, err) {
+		if err = s.answer(x, q); err == nil {
+			return nil
+		}
+		if !notForThis(err) {
+			told, by = err, q.candidate
+		}
+	}
+	if err != nil {
+		q.candidate, x.trace.Provider = by, by.target.Upstream
+	}
+	return told
+}
+
+// letGo gives the body back that was kept for another candidate: none can be asked any more.
+func (q *question) letGo() {
+	if q.held != nil {
+		q.held.Release()
+		q.held, q.others = nil, nil
 	}
 }
 
@@ -103,7 +129,7 @@ func (s *Snapshot) prepare(x *Exchange, q *question) (err error) {
 		return err
 	}
 	x.trace.Model, x.trace.Provider = target.Model, target.Upstream
-	q.candidate = s.candidate(target, x.trace.Group)
+	q.candidate, q.first = s.candidate(target, x.trace.Group), target
 	if q.backend.client == nil {
 		if q.endpoint != openai.Chat {
 			return &notSpokenError{endpoint: x.route, provider: q.backend.name, kind: string(q.backend.kind)}
@@ -178,7 +204,7 @@ var jsonContent = []string{"application/json"}
 // noteRoute notes where the model's name led.
 func (s *Snapshot) noteRoute(x *Exchange, q *question) {
 	step := x.trace.Note(trace.Route, trace.Passed, trace.Routed)
-	step.Key, step.Value, step.Detail, step.Took = q.target.Upstream, q.target.Model, q.target.Sent, q.reading
+	step.Key, step.Value, step.Detail, step.Took = q.first.Upstream, q.first.Model, q.first.Sent, q.reading
 }
 
 // noteRouteFailure notes why a request did not get as far as a provider.
@@ -266,7 +292,7 @@ func (s *Snapshot) noteProviderFailure(x *Exchange, q *question, err error) {
 		finding = trace.Silent
 	}
 	step := x.trace.Note(trace.Provider, trace.Failed, finding)
-	step.Key = q.target.Upstream
+	step.Key, step.Near = q.target.Upstream, q.failed
 	switch finding {
 	case trace.BadParameter:
 		step.Value, step.Detail = unsupported.Param, unsupported.Why

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"nexus/config"
@@ -70,6 +71,10 @@ func (l *limiter) door(x *Exchange) error {
 	if !over {
 		return nil
 	}
+	h := x.Response().Header()
+	h["X-Ratelimit-Limit-Requests"] = []string{strconv.FormatInt(c.Limit, 10)}
+	h["X-Ratelimit-Remaining-Requests"] = []string{"0"}
+	h["X-Ratelimit-Reset-Requests"] = []string{retry.Round(time.Millisecond).String()}
 	return l.refuseLine(x, &c, &limit.Reading{Used: c.Limit, Refused: true, Retry: max(retry, time.Millisecond)}, &l.table.PerIP)
 }
 

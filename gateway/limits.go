@@ -192,7 +192,7 @@ func (s *Snapshot) limitsOf(ctx context.Context, client, group string) ([]LimitR
 	return rows, nil
 }
 
-// Forget drops a client: from the list of those that were seen, and what it has used. Known is whether it was in the list;
+// Forget drops a client: from the list of those that were seen, and what it has used. Known is whether there was either;
 // the error is that the store of the counters cannot be asked.
 func (g *Gateway) Forget(ctx context.Context, client string) (known bool, err error) {
 	s := g.live.acquire()
@@ -200,6 +200,14 @@ func (g *Gateway) Forget(ctx context.Context, client string) (known bool, err er
 		return false, nil
 	}
 	defer s.release()
+	// Other instances may have counted it, too.
+	rows, err := s.limitsOf(ctx, client, "")
+	if err != nil {
+		return false, err
+	}
+	for i := range rows {
+		known = known || rows[i].Used > 0
+	}
 	keys := s.limits.table.Keys(client)
 	for len(keys) > 0 {
 		some := keys[:min(len(keys), maxRows)]
@@ -208,7 +216,7 @@ func (g *Gateway) Forget(ctx context.Context, client string) (known bool, err er
 		}
 		keys = keys[len(some):]
 	}
-	return g.journal.ForgetClient(client), nil
+	return g.journal.ForgetClient(client) || known, nil
 }
 
 // ownLimits tells a caller its own limits: the tier that it is in, in words that programs read. Asking costs nothing of

@@ -400,3 +400,27 @@ func TestReloadsChangeNoCount(t *testing.T) {
 		t.Errorf("%d calls of 8 passed during 300 reloads and %d afterwards, of a limit of 4000", n, more)
 	}
 }
+
+func TestAChangeOfTierKeepsWhatWasUsedInLongerIntervals(t *testing.T) {
+	r := start(t, limiting(`
+[server.rate_limits.per_user]
+limit = 1000
+interval = "1h"
+groups.pro = { limit = 900, interval = "50ms" }
+[llm.providers.demo.rate_limits.per_user]
+input_token_limit = 80
+interval = "1h"
+groups.pro = { input_token_limit = 1000, interval = "50ms" }
+`))
+	for range 3 {
+		r.passes(t, as("a", "pro", asks("plain", "Hello")), 3)
+		<-time.After(120 * time.Millisecond)
+	}
+	if passed, _ := r.passes(t, as("a", "", asks("plain", "Hello")), 20); passed != 1 {
+		t.Errorf("%d calls passed, after 72 of 80 tokens in a tier of short intervals", passed)
+	}
+	rows, err := r.Limits(t.Context(), "a", "")
+	if err != nil || len(rows) == 0 || rows[0].Kind != "requests" || rows[0].Used != 11 { // the refused one is spent as a request
+		t.Errorf("%v, %+v", err, rows)
+	}
+}

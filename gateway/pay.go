@@ -71,13 +71,26 @@ func (s *Snapshot) payAgain(x *Exchange, q *question) (at int, ok bool) {
 	b.Lines = b.Lines[:0]
 	s.appendCandidates(x, q, false)
 	if len(b.Lines) == 0 {
+		x.pays.receipt.Candidate, x.pays.receipt.Readings = 0, x.pays.receipt.Readings[:0]
+		x.tell(0)
 		return 0, true
 	}
-	if err := s.limits.store.Pay(context.Background(), b, &x.pays.receipt); err != nil || x.pays.receipt.Refused >= 0 {
+	r := &x.pays.receipt
+	if err := s.limits.store.Pay(context.Background(), b, r); err != nil || r.Refused >= 0 {
+		for i := range q.others {
+			q.failed = append(q.failed, q.others[i].name()+" has no room")
+		}
 		return 0, false
 	}
-	x.pays.owes = !x.pays.receipt.Unchecked
-	return max(0, x.pays.receipt.Candidate), true
+	x.pays.owes = !r.Unchecked
+	at = max(0, r.Candidate)
+	for i := range at {
+		q.failed = append(q.failed, q.others[i].name()+" has no room")
+	}
+	if !r.Unchecked {
+		x.tell(r.Candidate)
+	}
+	return at, true
 }
 
 // appendCandidates adds the lines of those who could answer, the one that is asked first among them or left out.
@@ -113,6 +126,16 @@ func (s *Snapshot) appendCandidate(x *Exchange, q *question, c *candidate, at in
 	x.pays.bill.Lines = c.tier.Append(x.pays.bill.Lines, at, x.trace.ClientID, x.pays.tokens, reserve)
 }
 
+// enforced is whether the bill has a line that could refuse the candidate that was asked for.
+func (p *paying) enforced() bool {
+	for i := range p.bill.Lines {
+		if c := &p.bill.Lines[i]; !c.Observe && c.Candidate <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // payBill takes the bill, notes the step of the request limits, and says what is left in the header.
 func (s *Snapshot) payBill(x *Exchange, q *question) error {
 	l, p := &s.limits, &x.pays
@@ -125,10 +148,11 @@ func (s *Snapshot) payBill(x *Exchange, q *question) error {
 	// Not until the caller leaves: what was paid must be known, to be settled.
 	err := l.store.Pay(context.Background(), &p.bill, &p.receipt)
 	took := x.lap()
-	if err != nil {
+	if err != nil && p.enforced() {
 		return l.refuseUnavailable(x, took, err)
 	}
-	if p.receipt.Unchecked {
+	if err != nil || p.receipt.Unchecked {
+		p.receipt.Unchecked = true
 		p.receipt.Candidate, p.receipt.Refused = -1, -1
 		step := x.trace.Note(trace.RequestLimits, trace.Skipped, trace.StoreOut)
 		step.Key, step.Detail, step.Took = "server.rate_limits.storage", whatHolds[l.failure], took
@@ -144,7 +168,7 @@ func (s *Snapshot) payBill(x *Exchange, q *question) error {
 	if at < 0 || p.bill.Lines[at].Candidate >= 0 {
 		s.noteRequests(x, took)
 	}
-	s.tell(x, q)
+	x.tell(p.receipt.Candidate)
 	if at < 0 {
 		return nil
 	}

@@ -114,7 +114,7 @@ func (s *Snapshot) noteTokens(x *Exchange, q *question) {
 	at, would := -1, -1
 	for i := range p.receipt.Readings {
 		c, r := &p.bill.Lines[i], &p.receipt.Readings[i]
-		if int(c.Candidate) != max(0, p.receipt.Candidate) {
+		if int(c.Candidate) != max(0, p.receipt.Candidate) || c.Beside {
 			continue
 		}
 		if c.Observe && r.Refused {
@@ -168,13 +168,17 @@ func (x *Exchange) wouldRefuse(c *limit.Charge) {
 	}
 }
 
-// tell says in the answer's header what is left of the tightest limits that refuse.
-func (s *Snapshot) tell(x *Exchange, q *question) {
+// tell says in the answer's header what is left of the tightest limits that refuse: those of requests, and those of a
+// candidate.
+func (x *Exchange) tell(candidate int) {
 	h := x.Response().Header()
 	if at := x.tightest(func(c *limit.Charge) bool { return c.Key.Kind == limit.Requests }); at >= 0 {
 		x.tellLine(h, at, "X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests")
 	}
-	chosen := int8(max(0, x.pays.receipt.Candidate))
+	delete(h, "X-Ratelimit-Limit-Tokens")
+	delete(h, "X-Ratelimit-Remaining-Tokens")
+	delete(h, "X-Ratelimit-Reset-Tokens")
+	chosen := int8(max(0, candidate))
 	if at := x.tightest(func(c *limit.Charge) bool { return c.Candidate == chosen }); at >= 0 {
 		x.tellLine(h, at, "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens")
 	}

@@ -60,10 +60,13 @@ func (r *relayed) bearer(in http.Header) ([]string, error) {
 	if b.key.IsSet() {
 		r.keys[0] = b.key.Reveal()
 	}
-	if !b.forward {
-		return b.bearer, nil
+	own := in[providerKey]
+	if r.replaced && b.name != r.first.Upstream {
+		own = nil // the caller has brought it for another provider
 	}
-	switch own := in[providerKey]; {
+	switch {
+	case !b.forward:
+		return b.bearer, nil
 	case len(own) > 1:
 		return nil, errTwoKeys
 	case len(own) == 1 && strings.TrimSpace(own[0]) != "":
@@ -95,6 +98,7 @@ var kept = map[string]bool{
 
 // answerHeader gives the caller the headers of an answer that may go on, and gives the whole header of the caller's answer.
 func (r *relayed) answerHeader(answer *upstream.Answer) http.Header {
+	r.letGo()
 	h := r.exchange.Response().Header()
 	limited := h["X-Ratelimit-Limit-Tokens"] != nil || h["X-Ratelimit-Limit-Requests"] != nil
 	for name, values := range answer.Header {

@@ -18,16 +18,19 @@ func (l *limiter) settle(x *Exchange, q *question) {
 		output := x.output()
 		for i := range p.bill.Lines {
 			c, r := &p.bill.Lines[i], &p.receipt.Readings[i]
-			if c.Candidate < 0 || r.Taken == 0 && !p.paid(i) || c.Key.Kind == limit.Input {
+			if c.Candidate < 0 || c.Beside || !p.paid(i) || c.Key.Kind == limit.Input {
 				continue
 			}
-			p.correct(c.Key, c.Amount+output-r.Taken)
+			p.correct(i, c.Amount+output-r.Taken)
 		}
 		if output > 0 && x.whole && q.tier.CountsOutput() {
 			l.forecast.Note(q.target.Upstream, q.target.Sent, output)
 		}
 	}
 	p.close(l)
+	if len(p.bill.Lines) > 0 && !x.Response().Committed {
+		x.tell(p.receipt.Candidate) // what is left now is known before the answer is begun
+	}
 }
 
 // giveBack takes back what was paid for tokens: the provider has failed before its first byte.
@@ -38,21 +41,27 @@ func (l *limiter) giveBack(x *Exchange) {
 	}
 	p.owes = false
 	for i := range p.bill.Lines {
-		if c, r := &p.bill.Lines[i], &p.receipt.Readings[i]; c.Candidate >= 0 {
-			p.correct(c.Key, -r.Taken)
+		if c := &p.bill.Lines[i]; c.Candidate >= 0 {
+			p.correct(i, -p.receipt.Readings[i].Taken)
 		}
 	}
 	p.send(l, p.receipt.Local, 0)
+	if !x.Response().Committed {
+		x.tell(p.receipt.Candidate)
+	}
 }
 
 // paid is whether a line is one of the candidate that was paid, if with nothing.
 func (p *paying) paid(i int) bool { return int(p.bill.Lines[i].Candidate) == p.receipt.Candidate }
 
-// correct notes a correction.
-func (p *paying) correct(k limit.Key, delta int64) {
-	if delta != 0 {
-		p.room.Corrections = append(p.room.Corrections, limit.Correction{Key: k, Delta: delta})
+// correct notes a correction of a line.
+func (p *paying) correct(at int, delta int64) {
+	if delta == 0 {
+		return
 	}
+	c, r := &p.bill.Lines[at], &p.receipt.Readings[at]
+	p.room.Corrections = append(p.room.Corrections, limit.Correction{Key: c.Key, Delta: delta, Interval: c.Interval})
+	r.Used, r.Taken = max(0, r.Used+delta), r.Taken+delta
 }
 
 // close tells the store of all corrections, and gives the slots back: together, where the same store has taken both.
@@ -80,9 +89,13 @@ func (p *paying) send(l *limiter, local bool, slot uint64) {
 	p.room.Corrections = p.room.Corrections[:0]
 }
 
-// output is how many tokens the answer had: as the provider says, or as many as were streamed.
+// output is how many tokens the answer had: as the provider says, or as many as were streamed. Of an answer that broke off a
+// provider may have said something before its end.
 func (x *Exchange) output() int64 {
-	if x.trace.Output >= 0 {
+	switch {
+	case !x.whole:
+		return max(x.trace.Output, x.streamed.tokens())
+	case x.trace.Output >= 0:
 		return x.trace.Output
 	}
 	return x.streamed.tokens()

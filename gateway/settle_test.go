@@ -283,3 +283,168 @@ func TestAProvidersOwnLimitsAreNotTakenForTheCallers(t *testing.T) {
 		t.Errorf("fallback %q", h)
 	}
 }
+
+func TestWhatIsGivenBackIsGivenBackOnce(t *testing.T) {
+	fails := false
+	v := startVendor(t, func(_ asked, conn net.Conn) {
+		if fails {
+			_, _ = io.WriteString(conn, status("500 Oops", `{"error":{"message":"no"}}`))
+			return
+		}
+		_, _ = io.WriteString(conn, whole(spoke))
+	})
+	r := start(t, budgeted(v, "input_token_limit = 1000\noutput_token_limit = 1000\ninterval = \"1d\""))
+	r.do(t, alice(asking))
+	fails = true
+	a := r.do(t, alice(asking))
+	if input, output := r.used(t, "alice", "input"), r.used(t, "alice", "output"); input != 8 || output != 30 {
+		t.Errorf("after an answer of 30 tokens and a failure %d and %d are used", input, output)
+	}
+	if left := a.header.Get("X-Ratelimit-Remaining-Tokens"); a.status != 500 || left != "970" {
+		t.Errorf("%d says that %s are left, not 970", a.status, left)
+	}
+}
+
+func TestAStreamIsSettledBeforeItsEndIsSent(t *testing.T) {
+	r := start(t, budgeted(startVendor(t, streams(delta("Hello"), finished, counted, marked)), "output_token_limit = 1000\ninterval = \"1d\""))
+	for i := range 20 {
+		conn, in := r.connect(t, "/llm/v1/chat/completions", askStream)
+		for line := ""; line != marked[:len(marked)-1]; {
+			var err error
+			if line, err = in.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if used := r.used(t, "alice", "output"); used != int64(3*(i+1)) {
+			t.Fatalf("at the end of stream %d, %d are used", i+1, used)
+		}
+		conn.Close()
+	}
+}
+
+// reserves is what is reserved for one answer while it is under way.
+func (r *running) reserves(t *testing.T, v *vendor, body string) int64 {
+	t.Helper()
+	before := r.used(t, "alice", "output")
+	came, gate := make(chan struct{}), make(chan struct{})
+	v.mu.Lock()
+	answer := v.answer
+	v.answer = func(a asked, conn net.Conn) {
+		close(came)
+		<-gate
+		answer(a, conn)
+	}
+	v.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.do(t, alice(body))
+	}()
+	within(t, 5*time.Second, "the call", came)
+	held := r.used(t, "alice", "output") - before
+	close(gate)
+	within(t, 5*time.Second, "the answer", done)
+	v.mu.Lock()
+	v.answer = answer
+	v.mu.Unlock()
+	return held
+}
+
+func TestWhatIsReservedIsWhatIsExpected(t *testing.T) {
+	v := startVendor(t, always(whole(strings.Replace(spoke, `"completion_tokens":30`, `"completion_tokens":700`, 1))))
+	r := start(t, budgeted(v, "output_token_limit = 1000000\ninterval = \"1d\""))
+	bounded := strings.Replace(asking, "{", `{"max_tokens":40,`, 1)
+	if held := r.reserves(t, v, bounded); held != 40 {
+		t.Errorf("%d are reserved for an answer of 40 at most", held)
+	}
+	if held := r.reserves(t, v, asking); held != 700 {
+		t.Errorf("%d are reserved after an answer of 700", held)
+	}
+	if held := r.reserves(t, v, strings.Replace(asking, "{", `{"max_output_tokens":1,`, 1)); held != 700 {
+		t.Errorf("%d are reserved for a bound that chats do not have", held)
+	}
+}
+
+func TestAnAnswerThatOutlivesItsWindowIsCharged(t *testing.T) {
+	v := startVendor(t, func(_ asked, conn net.Conn) {
+		<-time.After(250 * time.Millisecond)
+		_, _ = io.WriteString(conn, whole(strings.Replace(spoke, `"completion_tokens":30`, `"completion_tokens":5000`, 1)))
+	})
+	r := start(t, budgeted(v, "output_token_limit = 1000\ninterval = \"100ms\""))
+	r.do(t, alice(asking))
+	if a := r.do(t, alice(asking)); a.status != 429 {
+		t.Errorf("%d, after an answer of five times the limit", a.status)
+	}
+}
+
+func TestWhoLeavesPaysMoreThanAProviderSaidEarly(t *testing.T) {
+	early := strings.Replace(delta("Hello"), `"finish_reason":null}]`, `"finish_reason":null}],"usage":{"prompt_tokens":5,"completion_tokens":0,"total_tokens":5}`, 1)
+	r := start(t, budgeted(startVendor(t, streams(early, delta(" there"), delta(" you"))), "output_token_limit = 1000\ninterval = \"1d\""))
+	r.do(t, alice(askStream))
+	r.eventually(t, "alice", "output", 3)
+}
+
+// chained is a file with three providers: the first has the second, and then the third, for its fallbacks.
+func chained(first, second, third *vendor, limits string) string {
+	text := relaying(first)
+	text = strings.Replace(text, "rename = \"gpt-4o-2024\"\n", "rename = \"gpt-4o-2024\"\nfallback = [\"two/x\", \"three/y\"]\n", 1)
+	for i, v := range []*vendor{second, third} {
+		key := "api_key = \"any\""
+		if i == 0 {
+			key = "forward_token = true"
+		}
+		text += fmt.Sprintf("\n[llm.providers.%s]\ntype = \"openai\"\n%s\nbase_url = %q\n", []string{"two", "three"}[i], key, v.url)
+	}
+	return text + limits
+}
+
+func TestAChainGoesOnPastWhoCannotTakeTheRequest(t *testing.T) {
+	bad, good := always(status("503 Busy", `{"error":{"message":"no"}}`)), always(whole(spoke))
+	two := startVendor(t, good)
+	r := start(t, chained(startVendor(t, bad), two, startVendor(t, good), ""))
+	a := r.do(t, alice(asking, "X-Provider-Api-Key", "sk-of-the-caller"))
+	if h := a.header.Get("X-Nexus-Fallback"); a.status != 200 || h != "three/y" {
+		t.Errorf("%d by %q: %s", a.status, h, a.body)
+	}
+	if two.count() != 0 {
+		t.Error("a provider was sent a key that the caller has brought for another")
+	}
+	r = start(t, chained(startVendor(t, bad), two, startVendor(t, bad), ""))
+	a = r.do(t, alice(asking))
+	if h := a.header["X-Nexus-Fallback"]; a.status != 502 || h != nil {
+		t.Errorf("%d, fallback %q", a.status, h)
+	}
+	tr := r.trace(t, a)
+	last := tr.Steps()[len(tr.Steps())-1]
+	contains(t, "the last step", last.Sentence(), "gpt-4o failed", "two/x failed")
+}
+
+func TestAFallbackSaysWhatIsLeftOfItsOwnLimit(t *testing.T) {
+	bad, good := always(status("503 Busy", `{"error":{"message":"no"}}`)), always(whole(spoke, "x-ratelimit-limit-tokens: 777"))
+	const limits = "\n[llm.providers.three.rate_limits.per_user]\ninput_token_limit = 50\ninterval = \"1d\"\n"
+	r := start(t, chained(startVendor(t, bad), startVendor(t, good), startVendor(t, good), limits))
+	a := r.do(t, alice(asking))
+	if limit, left := a.header.Get("X-Ratelimit-Limit-Tokens"), a.header.Get("X-Ratelimit-Remaining-Tokens"); limit != "50" || left != "42" {
+		t.Errorf("%s of %s left", left, limit)
+	}
+}
+
+func TestAFallbackIsSentALargeBodyWhole(t *testing.T) {
+	good := startVendor(t, streams(delta("Hello"), finished, counted, marked))
+	for _, size := range []int{100, 50_000, 3_000_000} {
+		bad := startVendor(t, always(status("503 Busy", `{"error":{"message":"no"}}`)))
+		r := start(t, chained(bad, good, good, ""))
+		body := strings.Replace(askStream, "Hello", strings.Repeat("Hello ", size/6), 1)
+		if a := r.do(t, alice(body)); a.status != 200 {
+			t.Fatalf("%d: %s", a.status, a.body)
+		}
+		if sent := good.last(t).body; strings.Count(sent, "Hello ") != size/6 || !strings.Contains(sent, `"model":"y"`) {
+			t.Errorf("of %d bytes the fallback was sent %d", size, len(sent))
+		}
+		for deadline := time.Now().Add(5 * time.Second); r.InFlight() != 0; <-time.After(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d bytes are still held", r.InFlight())
+			}
+		}
+	}
+}

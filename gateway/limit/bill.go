@@ -66,6 +66,9 @@ type Charge struct {
 	Candidate int8
 	// Observe is a limit that only measures: the line is paid whether there is room or not.
 	Observe bool
+	// Beside keeps the window of another interval of the same counter in step, for callers of other tiers: the line takes
+	// nothing, and refuses nothing.
+	Beside bool
 	// Amount must have room, whole: 1 for a request or a slot, the tokens of the prompt. 0 needs room for 1 all the same.
 	Amount int64
 	// Reserve is taken besides, as far as there is room: the tokens that the answer is expected to need. With Observe it is
@@ -131,6 +134,9 @@ type Receipt struct {
 type Correction struct {
 	Key   Key
 	Delta int64
+	// Interval is that of the line, in milliseconds: where the counter has ended meanwhile, what is charged begins a new one.
+	// 0: nobody knows, and a counter that has ended stays so.
+	Interval int64
 }
 
 // Settlement ends what a receipt began: corrections of its lines, and its slots.

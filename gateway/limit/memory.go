@@ -70,7 +70,13 @@ func (m *Memory) Pay(_ context.Context, b *Bill, r *Receipt) error {
 
 // Settle is [Store.Settle]. The error is always nil.
 func (m *Memory) Settle(_ context.Context, s *Settlement) error {
-	now := max(m.now(), s.At)
+	m.settle(s, m.now())
+	return nil
+}
+
+// settle is Settle at a time, but not before what it settles was paid.
+func (m *Memory) settle(s *Settlement, now int64) {
+	now = max(now, s.At)
 	var few [16]hash
 	hashes := few[:]
 	if n := len(s.Corrections) + len(s.Slots); n > len(few) {
@@ -88,7 +94,6 @@ func (m *Memory) Settle(_ context.Context, s *Settlement) error {
 		m.shard(h).slots.giveBack(h, s.Slot)
 	}
 	m.unlock(held)
-	return nil
 }
 
 // Forget is [Store.Forget]. The error is always nil. Of a key that shares its counters nothing can be forgotten.
@@ -120,7 +125,10 @@ func (m *Memory) Len() int {
 
 // Over tells whether the counter has no room for amount, by what it knows already: it pays nothing and makes no counter. Retry is
 // how long it takes until there is room; 0: it never will be, or nobody can know.
-func (m *Memory) Over(c *Charge) (retry time.Duration, over bool) {
+func (m *Memory) Over(c *Charge) (retry time.Duration, over bool) { return m.over(c, m.now()) }
+
+// over is Over at a time.
+func (m *Memory) over(c *Charge, now int64) (retry time.Duration, over bool) {
 	h := m.hasher.hash(&c.Key)
 	s := m.shard(h)
 	s.mu.Lock()
@@ -128,7 +136,6 @@ func (m *Memory) Over(c *Charge) (retry time.Duration, over bool) {
 	if c.Key.Kind == Concurrent {
 		return 0, !hasRoom(c, s.slots.count(h))
 	}
-	now := m.now()
 	spans := s.look(s.find(h), h, &c.Key, c.Interval, now)
 	if hasRoom(c, usedOf(spans, c.Interval, now)) {
 		return 0, false
@@ -137,9 +144,9 @@ func (m *Memory) Over(c *Charge) (retry time.Duration, over bool) {
 }
 
 // learn sets the window of a counter to what somebody else has counted who knows better, if there is room for a counter
-// of its own.
-func (m *Memory) learn(k Key, interval int64, w window) {
-	h, now := m.hasher.hash(&k), m.now()
+// of its own. Now is the time by the clock of that somebody.
+func (m *Memory) learn(k Key, interval int64, w window, now int64) {
+	h := m.hasher.hash(&k)
 	s := m.shard(h)
 	s.mu.Lock()
 	s.makeRoom(now)

@@ -22,5 +22,5 @@ func Takes(c *Charge, used int64) (int64, bool) { return takes(c, used), hasRoom
 
 // Learn sets the window of a counter, as a store does that knows better.
 func (m *Memory) Learn(k Key, interval, index, cur, prev int64) {
-	m.learn(k, interval, window{index, cur, prev})
+	m.learn(k, interval, window{index, cur, prev}, m.now())
 }

@@ -84,6 +84,10 @@ func (s *shard) pay(at int, h hash, c *Charge, taken, now int64) {
 
 // correct changes what was paid at a time.
 func (s *shard) correct(h hash, c *Correction, paid, now int64) {
+	if c.Delta > 0 && c.Interval > 0 {
+		s.pay(s.find(h), h, &Charge{Key: c.Key, Interval: c.Interval}, c.Delta, now)
+		return
+	}
 	for _, r := range s.counters(h, c.Key.Kind, now) {
 		switch {
 		case r == nil:

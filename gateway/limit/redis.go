@@ -214,7 +214,7 @@ func (r *Redis) receiveLine(a *answer, c *Charge, now int64, to *Reading) error 
 	}
 	*to = read(spans, c, now, taken, full != 0)
 	for i := len(spans) - 1; i >= 0; i-- { // the one paid for last comes last, and so to the front
-		r.memory.learn(c.Key, spans[i].interval, spans[i].window)
+		r.memory.learn(c.Key, spans[i].interval, spans[i].window, r.now())
 	}
 	return nil
 }
@@ -273,15 +273,13 @@ func (r *Redis) now() int64 { return time.Now().UnixMilli() + r.offset.value() }
 //
 // A receipt of the memory is settled like one of Redis: what it has paid was owed, and is in the counters of Redis, in the
 // windows of that time, as soon as Redis is asked again. Until nothing is owed any more, corrections queue behind.
-func (r *Redis) Settle(ctx context.Context, s *Settlement) error {
+func (r *Redis) Settle(_ context.Context, s *Settlement) error {
 	here := *s
 	if !s.Local {
 		here.Slots, here.Slot = nil, 0
 		r.slots.giveBack(s)
 	}
-	if err := r.memory.Settle(ctx, &here); err != nil {
-		return err
-	}
+	r.memory.settle(&here, r.now())
 	if r.breaker.open.Load() || r.owed.any() || r.settle(s) != nil {
 		r.owe(s)
 	}
@@ -310,7 +308,7 @@ func (r *Redis) settle(s *Settlement) error {
 	}
 	for i := range s.Corrections {
 		if s.Corrections[i].owes() {
-			c.correction(s.Corrections[i].Delta, s.At)
+			c.correction(&s.Corrections[i], s.At)
 		}
 	}
 	for range slots {
@@ -334,7 +332,7 @@ func (r *Redis) owe(s *Settlement) {
 		if c.Delta > 0 {
 			at = max(at, r.now())
 		}
-		r.owed.add(&c.Key, 0, at, c.Delta)
+		r.owed.add(&c.Key, c.Interval, at, c.Delta)
 	}
 	if !s.Local {
 		for i := range s.Slots {
@@ -369,8 +367,14 @@ func (r *Redis) Forget(ctx context.Context, keys []Key) error {
 	return nil
 }
 
-// Over is [Memory.Over] by what Redis said of that counter last.
-func (r *Redis) Over(c *Charge) (retry time.Duration, over bool) { return r.memory.Over(c) }
+// Over is [Memory.Over] by what Redis said of that counter last, and by its clock. While it is out and nothing is limited,
+// nothing is over.
+func (r *Redis) Over(c *Charge) (retry time.Duration, over bool) {
+	if r.settings.OnFailure == config.OnFailureAllow && r.breaker.open.Load() {
+		return 0, false
+	}
+	return r.memory.over(c, r.now())
+}
 
 // Health tells whether Redis is there; if not, why, in words of ours that hold no address and no secret, and since when.
 func (r *Redis) Health() Health { return r.breaker.health() }

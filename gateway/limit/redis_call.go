@@ -197,11 +197,11 @@ func spansIn(text string, to *[spanCount]span) ([]span, error) {
 }
 
 // correction writes a correction of what was paid at a time, for settle.lua.
-func (c *call) correction(delta, at int64) {
+func (c *call) correction(of *Correction, at int64) {
 	c.letter('c')
-	c.number(delta)
+	c.number(of.Delta)
 	c.number(at)
-	c.number(0)
+	c.number(of.Interval)
 	c.end()
 }
 

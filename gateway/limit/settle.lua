@@ -1,5 +1,5 @@
 -- Corrects counters and gives slots back, as Store.Settle says. KEYS[i] is what ARGV[i + 1] is about:
--- "c delta at 0"         so much more was used, or less of what was paid then
+-- "c delta at interval"  so much more was used, or less of what was paid then; 0: a counter that has ended stays so
 -- "o delta at interval"  so much was paid then by a gateway that could not say so, in that interval; 0: nobody knows
 -- "z slot 0 0"           the slot is free
 -- ARGV[1] is the deadline. The answer: "done clock".
@@ -7,9 +7,12 @@
 local gone = late(tonumber(ARGV[1]))
 if gone then return gone end
 
--- correct changes windows that are there.
-local function correct(spans, delta, at, now)
-  if delta > 0 then return add(spans, delta, now) end
+-- correct changes windows that are there. More begins one anew, where the interval is known.
+local function correct(spans, delta, at, interval, now)
+  if delta > 0 then
+    if interval > 0 then join(spans, interval, now) end
+    return add(spans, delta, now)
+  end
   for i = 1, #spans do
     local s = spans[i]
     local index = floor(at / s.interval)
@@ -45,7 +48,7 @@ for i, key in ipairs(KEYS) do
     if op == 'o' then now = clock end
     local spans = known(redis.call('MGET', key)[1], now)
     if op == 'c' then
-      correct(spans, delta, tonumber(at), now)
+      correct(spans, delta, tonumber(at), tonumber(interval), now)
     else
       owe(spans, delta, tonumber(at), tonumber(interval), now)
     end

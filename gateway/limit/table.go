@@ -1,7 +1,9 @@
 package limit
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"nexus/config"
@@ -44,6 +46,8 @@ type Tier struct {
 	Provider, Model string
 	// Rules are of tokens of prompts, of answers, of both, as far as there are such.
 	Rules []Rule
+	// beside are the intervals that the tiers of other groups have for the same tokens, by kind.
+	beside [Kinds][]int64
 }
 
 // CountsInput is whether a limit needs to know how many tokens a prompt has.
@@ -79,10 +83,55 @@ func (t *Tier) Append(lines []Charge, candidate int8, client string, input, rese
 			c.Reserve = reserve
 		}
 		if c.Amount > 0 || c.Reserve > 0 {
+			lines = besides(append(lines, c), t.beside[r.Kind])
+		}
+	}
+	return lines
+}
+
+// besides keeps further intervals of the counter in step that the last line is about.
+func besides(lines []Charge, intervals []int64) []Charge {
+	last := len(lines) - 1
+	for _, interval := range intervals {
+		if c := lines[last]; interval != c.Interval {
+			c.Beside, c.Observe, c.Amount, c.Reserve, c.Limit, c.Interval = true, true, 0, 0, maxCount, interval
 			lines = append(lines, c)
 		}
 	}
 	return lines
+}
+
+// intervalsOf are the intervals that stand in these tiers, by kind; nil where there is but one. A counter has no more windows
+// than spanCount.
+func intervalsOf(tiers []*Tier) (all [Kinds][]int64) {
+	for _, t := range tiers {
+		for i := range t.Rules {
+			if r := &t.Rules[i]; !slices.Contains(all[r.Kind], r.Interval) && len(all[r.Kind]) < spanCount {
+				all[r.Kind] = append(all[r.Kind], r.Interval)
+			}
+		}
+	}
+	for kind := range all {
+		if len(all[kind]) < 2 {
+			all[kind] = nil
+		}
+	}
+	return all
+}
+
+// together has the tiers of all groups keep one another's intervals.
+func (b *byGroup) together() {
+	var tiers []*Tier
+	if b.others != nil {
+		tiers = append(tiers, b.others)
+	}
+	for _, group := range slices.Sorted(maps.Keys(b.groups)) {
+		tiers = append(tiers, b.groups[group])
+	}
+	all := intervalsOf(tiers)
+	for _, t := range tiers {
+		t.beside = all
+	}
 }
 
 // Table is all limits of one configuration. It is only read.
@@ -92,6 +141,7 @@ type Table struct {
 	Global, PerIP, PerUser, Slots Rule
 
 	groups    map[string]*Rule // requests of one client, by group
+	beside    []int64          // the intervals of those of all groups, where there are several
 	providers []tiers          // in file order
 }
 
@@ -128,12 +178,21 @@ func Compile(cfg *config.Config) *Table {
 		if user.Concurrent > 0 {
 			t.Slots = Rule{Kind: Concurrent, Limit: user.Concurrent, Key: key + "per_user.concurrent"}
 		}
+		var every []int64
+		if t.PerUser.Some() {
+			every = append(every, t.PerUser.Interval)
+		}
 		for group, l := range user.Groups.All() {
 			if t.groups == nil {
 				t.groups = make(map[string]*Rule)
 			}
 			rule := requests(l, config.Join(key+"per_user.groups", group))
 			t.groups[group] = &rule
+			every = append(every, rule.Interval)
+		}
+		slices.Sort(every)
+		if every = slices.Compact(every); len(every) > 1 {
+			t.beside = every[:min(len(every), spanCount)]
 		}
 	}
 	for name, p := range cfg.LLM.Providers.All() {
@@ -179,6 +238,7 @@ func compileGroups(l *config.TokenLimit, base Tier, key string, group, others Le
 			b.groups[name] = tier(base, budget, config.Join(key+".groups", name), group)
 		}
 	}
+	b.together()
 	return b
 }
 
@@ -262,7 +322,7 @@ func (t *Table) AppendRequests(lines []Charge, address netip.Addr, client, group
 		return lines
 	}
 	if user := t.User(group); user.Some() {
-		lines = append(lines, user.request(Key{Client: client}))
+		lines = besides(append(lines, user.request(Key{Client: client})), t.beside)
 	}
 	return lines
 }

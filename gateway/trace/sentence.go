@@ -135,9 +135,23 @@ func (s *Step) route() string {
 }
 
 func (s *Step) provider() string {
-	switch s.Finding {
-	case Answered:
+	if s.Finding == Answered {
 		return fmt.Sprintf("provider %q answered", s.Key) + s.instead()
+	}
+	return s.providerFailure() + s.tried()
+}
+
+// tried says what became of the models that could have answered, where there was more than one.
+func (s *Step) tried() string {
+	if len(s.Near) == 0 {
+		return ""
+	}
+	return "; tried were: " + strings.Join(s.Near, ", ")
+}
+
+// providerFailure says why the provider has not answered.
+func (s *Step) providerFailure() string {
+	switch s.Finding {
 	case BadParameter:
 		return fmt.Sprintf("provider %q cannot honour parameter %q: %s; the caller must leave it out", s.Key, s.Value, s.Detail)
 	case Broken:

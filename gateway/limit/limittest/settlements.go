@@ -73,6 +73,31 @@ var settlements = []promise{
 		b.uses(line, 75)
 		b.uses(daily, 75)
 	}},
+	{"what is charged when a counter has ended begins a new one, where its interval is known", func(b *bench) {
+		line := input("alice", "", 40, 1000)
+		late := func(delta, interval int64) {
+			b.end(&limit.Settlement{At: b.now, Corrections: []limit.Correction{{Key: line.Key, Delta: delta, Interval: interval}}})
+		}
+		b.pay(line)
+		b.pass(5 * minute)
+		late(5000, 0)
+		b.uses(line, 0)
+		late(-10, minute)
+		b.uses(line, 0)
+		late(5000, minute)
+		b.uses(line, 5000)
+		b.refused(b.pay(line), 0)
+	}},
+	{"a line beside another keeps the window of its interval in step", func(b *bench) {
+		line := input("alice", "", 40, 1000)
+		beside := with(line, func(c *limit.Charge) { c.Beside, c.Observe, c.Amount, c.Limit, c.Interval = true, true, 0, 1e15, day })
+		for range 3 {
+			b.pay(line, beside)
+			b.pass(5 * minute)
+		}
+		b.uses(line, 0)
+		b.uses(with(line, func(c *limit.Charge) { c.Interval = day }), 120)
+	}},
 	{"a settlement makes no counter", func(b *bench) {
 		line := input("alice", "", 40, 1000)
 		r := b.pay(line)

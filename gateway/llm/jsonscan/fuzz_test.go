@@ -25,7 +25,7 @@ func reference(body []byte) (doc jsonscan.Document, tooDeep bool, err error) {
 		Stream: outer["stream"], StreamFormat: outer["stream_format"], StreamOptions: outer["stream_options"],
 		PreviousResponseID: outer["previous_response_id"], Conversation: outer["conversation"], Background: outer["background"],
 		Instructions: outer["instructions"], N: outer["n"],
-		MaxTokens: outer["max_tokens"], MaxCompletionTokens: outer["max_completion_tokens"], MaxOutputTokens: outer["max_output_tokens"],
+		BestOf: outer["best_of"], MaxTokens: outer["max_tokens"], MaxCompletionTokens: outer["max_completion_tokens"], MaxOutputTokens: outer["max_output_tokens"],
 	}
 	if options := doc.StreamOptions; options.Kind == jsonscan.Object {
 		inner := map[string]jsonscan.Span{}

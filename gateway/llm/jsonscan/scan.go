@@ -60,7 +60,7 @@ type Document struct {
 	PreviousResponseID, Conversation, Background Span
 
 	// What the gateway counts and reserves by, besides Messages, Input and Prompt.
-	Instructions, N                                 Span
+	Instructions, N, BestOf                         Span
 	MaxTokens, MaxCompletionTokens, MaxOutputTokens Span
 
 	// Alike is the first of these names from which a member differs in letter case alone: some parsers take one for the
@@ -265,6 +265,8 @@ func (s *scanner) note(name []byte, span Span) {
 		s.doc.Background = span
 	case "instructions":
 		s.doc.Instructions = span
+	case "best_of":
+		s.doc.BestOf = span
 	case "n":
 		s.doc.N = span
 	case "max_tokens":
@@ -291,7 +293,7 @@ func alike(name []byte) string {
 func folded(name []byte) string {
 	for _, one := range [...]string{
 		"model", "messages", "stream", "stream_options", "previous_response_id", "conversation", "background", "input", "prompt",
-		"instructions",
+		"instructions", "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of",
 	} {
 		if strings.EqualFold(one, string(name)) {
 			return one

@@ -40,14 +40,21 @@ func (v *Envelope) InputTokens(body []byte, m *cl100k.Memo) int64 {
 	return c.tokens
 }
 
-// MaxOutput is how many tokens the caller lets the answers have at most: the largest of the bounds, times the answers. 0:
-// the caller does not say, or not in digits alone.
+// MaxOutput is how many tokens the caller lets the answers have at most: the larger of the bounds that the endpoint knows,
+// times the answers. 0: the caller does not say, or not in digits alone, or of each of several prompts.
 func (v *Envelope) MaxOutput(body []byte) int64 {
 	most := int64(0)
-	for _, s := range v.most {
-		most = max(most, bound(body, s))
+	switch v.endpoint {
+	case Chat:
+		most = max(bound(body, v.maxCompletion), bound(body, v.maxTokens))
+	case Completions:
+		if v.prompt.Kind != jsonscan.Array {
+			most = bound(body, v.maxTokens)
+		}
+	case Responses:
+		most = bound(body, v.maxOutput)
 	}
-	if n := bound(body, v.n); n > 1 {
+	if n := max(bound(body, v.n), bound(body, v.bestOf)); n > 1 {
 		if most > math.MaxInt64/n {
 			return math.MaxInt64
 		}

@@ -89,7 +89,7 @@ func TestNamesThatParsersTakeForAnotherAreRefused(t *testing.T) {
 
 func TestTheBoundOfAnAnswerIsRead(t *testing.T) {
 	for members, want := range map[string]int64{
-		``: 0, `"max_tokens":100`: 100, `"max_completion_tokens":100`: 100, `"max_output_tokens":100`: 100,
+		``: 0, `"max_tokens":100`: 100, `"max_completion_tokens":100`: 100, `"max_output_tokens":100`: 0,
 		`"max_tokens":1,"max_completion_tokens":200`: 200, `"max_tokens":100,"n":3`: 300, `"n":3`: 0, `"max_tokens":100,"n":1`: 100,
 		`"max_tokens":100,"n":0`: 100, `"max_tokens":100,"n":-3`: 100, `"max_tokens":100,"n":"3"`: 100, `"max_tokens":100,"n":null`: 100,
 		`"max_tokens":-1`: 0, `"max_tokens":1.5`: 0, `"max_tokens":1e3`: 0, `"max_tokens":"100"`: 0, `"max_tokens":null`: 0, `"max_tokens":0`: 0,
@@ -106,6 +106,30 @@ func TestTheBoundOfAnAnswerIsRead(t *testing.T) {
 		}
 		if got := v.MaxOutput(body); got != want {
 			t.Errorf("%s: %d, want %d", members, got, want)
+		}
+	}
+}
+
+func TestABoundThatTheEndpointDoesNotKnowBoundsNothing(t *testing.T) {
+	tests := []struct {
+		endpoint openai.Endpoint
+		body     string
+		want     int64
+	}{
+		{openai.Responses, `{"model":"m","max_output_tokens":7}`, 7},
+		{openai.Responses, `{"model":"m","max_tokens":7}`, 0},
+		{openai.Completions, `{"model":"m","prompt":"a","max_tokens":7}`, 7},
+		{openai.Completions, `{"model":"m","prompt":"a","max_tokens":7,"best_of":3}`, 21},
+		{openai.Completions, `{"model":"m","prompt":["a","b"],"max_tokens":7}`, 0},
+		{openai.Completions, `{"model":"m","prompt":"a","max_completion_tokens":7}`, 0},
+	}
+	for _, tt := range tests {
+		v, err := openai.Look(tt.endpoint, []byte(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.MaxOutput([]byte(tt.body)); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.body, got, tt.want)
 		}
 	}
 }

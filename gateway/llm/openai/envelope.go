@@ -38,8 +38,8 @@ type Envelope struct {
 	model, stream, options, include jsonscan.Span
 	// Where the text stands that is counted, and what bounds the answer.
 	messages, input, prompt, instructions jsonscan.Span
-	most                                  [3]jsonscan.Span
-	n                                     jsonscan.Span
+	maxCompletion, maxTokens, maxOutput   jsonscan.Span
+	n, bestOf                             jsonscan.Span
 }
 
 // Look checks a request's body as far as a gateway must, and finds what it needs. The errors are those of
@@ -55,7 +55,7 @@ func Look(e Endpoint, body []byte) (Envelope, error) {
 	v := Envelope{
 		endpoint: e, model: doc.Model, stream: doc.Stream, options: doc.StreamOptions, include: doc.IncludeUsage,
 		messages: doc.Messages, input: doc.Input, prompt: doc.Prompt, instructions: doc.Instructions,
-		most: [3]jsonscan.Span{doc.MaxCompletionTokens, doc.MaxTokens, doc.MaxOutputTokens}, n: doc.N,
+		maxCompletion: doc.MaxCompletionTokens, maxTokens: doc.MaxTokens, maxOutput: doc.MaxOutputTokens, n: doc.N, bestOf: doc.BestOf,
 	}
 	if err := v.readModel(body); err != nil {
 		return Envelope{}, err

@@ -27,7 +27,7 @@ func readUsage(e Endpoint, object []byte) llm.Usage {
 		}
 	})
 	u := llm.Usage{Input: firstSaid(prompt, input), Output: firstSaid(completion, output)}
-	if u == unsaid && total >= 0 {
+	if u == unsaid && total >= 0 && e == Embeddings {
 		return llm.Usage{Input: total}
 	}
 	if e == Embeddings && u.Input >= 0 && u.Output < 0 {
