@@ -424,3 +424,44 @@ groups.pro = { input_token_limit = 1000, interval = "50ms" }
 		t.Errorf("%v, %+v", err, rows)
 	}
 }
+
+func TestWhatHoldsWhileTheStoreIsOut(t *testing.T) {
+	const out = "[server.rate_limits.storage]\ntype = \"redis\"\nurl = \"redis://127.0.0.1:1\"\non_failure = %q\n" +
+		"[llm.providers.demo.rate_limits.per_user]\ninput_token_limit = 20\ninterval = \"1h\"\ngroups.pro = { input_token_limit = 20, interval = \"1h\", enforce = false }\n"
+	ready := call{method: "GET", path: "/ready"}
+	degraded := func(t *testing.T, onFailure string) *running {
+		r := start(t, limiting(fmt.Sprintf(out, onFailure)))
+		for deadline := time.Now().Add(5 * time.Second); ; <-time.After(5 * time.Millisecond) {
+			a := r.do(t, ready)
+			if a.status != 200 {
+				t.Fatal(a.status)
+			}
+			if strings.Contains(a.body, `"status":"degraded","reasons":["Redis is out (`) {
+				return r
+			}
+			if time.Now().After(deadline) {
+				t.Fatal(a.body)
+			}
+		}
+	}
+	t.Run("local", func(t *testing.T) {
+		if passed, _ := degraded(t, "local").passes(t, as("a", "", asks("plain", "Hello")), 5); passed != 2 {
+			t.Errorf("%d calls passed, not 2", passed)
+		}
+	})
+	t.Run("allow", func(t *testing.T) {
+		if passed, _ := degraded(t, "allow").passes(t, as("a", "", asks("plain", "Hello")), 5); passed != 5 {
+			t.Errorf("%d calls passed, not all", passed)
+		}
+	})
+	t.Run("deny", func(t *testing.T) {
+		r := degraded(t, "deny")
+		a := r.do(t, as("a", "", asks("plain", "Hello")))
+		if tr := r.trace(t, a); a.status != 503 || a.err.Code != "temporarily_unavailable" || a.err.Type != "api_error" || a.header.Get("Retry-After") == "" || tr.Reason != trace.LimiterUnavailable {
+			t.Errorf("%d %+v %s", a.status, a.err, tr.Reason)
+		}
+		if passed, _ := r.passes(t, as("b", "pro", asks("plain", "Hello")), 5); passed != 5 {
+			t.Errorf("%d calls passed of a tier that is only observed", passed)
+		}
+	})
+}

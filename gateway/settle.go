@@ -26,11 +26,11 @@ func (l *limiter) settle(x *Exchange, q *question) {
 		if output > 0 && x.whole && q.tier.CountsOutput() {
 			l.forecast.Note(q.target.Upstream, q.target.Sent, output)
 		}
+		if !x.Response().Committed {
+			x.tell(p.receipt.Candidate) // what is left is known before the answer is begun
+		}
 	}
 	p.close(l)
-	if len(p.bill.Lines) > 0 && !x.Response().Committed {
-		x.tell(p.receipt.Candidate) // what is left now is known before the answer is begun
-	}
 }
 
 // giveBack takes back what was paid for tokens: the provider has failed before its first byte.
