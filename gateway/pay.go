@@ -72,7 +72,7 @@ func (s *Snapshot) payAgain(x *Exchange, q *question) (at int, ok bool) {
 	s.appendCandidates(x, q, false)
 	if len(b.Lines) == 0 {
 		x.pays.receipt.Candidate, x.pays.receipt.Readings = 0, x.pays.receipt.Readings[:0]
-		x.tell(0)
+		x.tellTokens(0)
 		return 0, true
 	}
 	r := &x.pays.receipt
@@ -88,7 +88,7 @@ func (s *Snapshot) payAgain(x *Exchange, q *question) (at int, ok bool) {
 		q.failed = append(q.failed, q.others[i].name()+" has no room")
 	}
 	if !r.Unchecked {
-		x.tell(r.Candidate)
+		x.tellTokens(r.Candidate)
 	}
 	return at, true
 }

@@ -171,17 +171,23 @@ func (x *Exchange) wouldRefuse(c *limit.Charge) {
 // tell says in the answer's header what is left of the tightest limits that refuse: those of requests, and those of a
 // candidate.
 func (x *Exchange) tell(candidate int) {
-	h := x.Response().Header()
 	if at := x.tightest(func(c *limit.Charge) bool { return c.Key.Kind == limit.Requests }); at >= 0 {
-		x.tellLine(h, at, "X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests")
+		x.tellLine(x.Response().Header(), at, "X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests")
 	}
-	delete(h, "X-Ratelimit-Limit-Tokens")
-	delete(h, "X-Ratelimit-Remaining-Tokens")
-	delete(h, "X-Ratelimit-Reset-Tokens")
-	chosen := int8(max(0, candidate))
+	x.tellTokens(candidate)
+}
+
+// tellTokens says what is left of the tightest limit of a candidate, in the place of what was said of it, or of another.
+func (x *Exchange) tellTokens(candidate int) {
+	const limited, remaining, reset = "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"
+	h, chosen := x.Response().Header(), int8(max(0, candidate))
 	if at := x.tightest(func(c *limit.Charge) bool { return c.Candidate == chosen }); at >= 0 {
-		x.tellLine(h, at, "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens")
+		x.tellLine(h, at, limited, remaining, reset)
+		return
 	}
+	delete(h, limited)
+	delete(h, remaining)
+	delete(h, reset)
 }
 
 // tellLine says how a line stands, as OpenAI does: the last of the three is how long it takes until nothing is used.

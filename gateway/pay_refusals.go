@@ -47,7 +47,7 @@ func (s *Snapshot) refuseBill(x *Exchange, q *question, took time.Duration) erro
 		err.reason, finding = trace.TokenLimitImpossible, trace.OverAlone
 	}
 	kind := p.bill.Lines[at].Key.Kind.String()
-	x.tell(int(p.bill.Lines[at].Candidate))
+	x.tellTokens(int(p.bill.Lines[at].Candidate))
 	step := x.fill(x.trace.Note(trace.TokenLimit, trace.Failed, finding), at, rule)
 	step.Value, step.Took, step.Detail = q.named, took, kind+"; "+roomAgain(wait)
 	return err

@@ -27,7 +27,7 @@ func (l *limiter) settle(x *Exchange, q *question) {
 			l.forecast.Note(q.target.Upstream, q.target.Sent, output)
 		}
 		if !x.Response().Committed {
-			x.tell(p.receipt.Candidate) // what is left is known before the answer is begun
+			x.tellTokens(p.receipt.Candidate) // what is left is known before the answer is begun
 		}
 	}
 	p.close(l)
@@ -47,7 +47,7 @@ func (l *limiter) giveBack(x *Exchange) {
 	}
 	p.send(l, p.receipt.Local, 0)
 	if !x.Response().Committed {
-		x.tell(p.receipt.Candidate)
+		x.tellTokens(p.receipt.Candidate)
 	}
 }
 
