@@ -293,12 +293,15 @@ func TestWhatIsGivenBackIsGivenBackOnce(t *testing.T) {
 		}
 		_, _ = io.WriteString(conn, whole(spoke))
 	})
-	r := start(t, budgeted(v, "input_token_limit = 1000\noutput_token_limit = 1000\ninterval = \"1d\""))
+	r := start(t, budgeted(v, "input_token_limit = 1000\noutput_token_limit = 1000\ntotal_token_limit = 5000\ninterval = \"1d\""))
 	r.do(t, alice(asking))
 	fails = true
 	a := r.do(t, alice(asking))
 	if input, output := r.used(t, "alice", "input"), r.used(t, "alice", "output"); input != 8 || output != 30 {
 		t.Errorf("after an answer of 30 tokens and a failure %d and %d are used", input, output)
+	}
+	if total := r.used(t, "alice", "total"); total != 38 {
+		t.Errorf("%d are used in all, not 38", total)
 	}
 	if left := a.header.Get("X-Ratelimit-Remaining-Tokens"); a.status != 500 || left != "970" {
 		t.Errorf("%d says that %s are left, not 970", a.status, left)
@@ -447,4 +450,44 @@ func TestAFallbackIsSentALargeBodyWhole(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestABodyIsHeldNoLongerThanSomebodyElseMayNeedIt(t *testing.T) {
+	body := strings.Replace(askStream, "Hello", strings.Repeat("Hello ", 500_000), 1)
+	idle := func(r *running, when string) {
+		t.Helper()
+		for deadline := time.Now().Add(5 * time.Second); r.InFlight() != 0; <-time.After(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s %d bytes are held", when, r.InFlight())
+			}
+		}
+	}
+	fails := streams("data: {\"error\":{\"message\":\"no\",\"type\":\"server_error\"}}\n\n")
+	gate := make(chan struct{})
+	good := startVendor(t, func(_ asked, conn net.Conn) {
+		_, _ = io.WriteString(conn, chunked+chunk(delta("Hello")))
+		<-gate
+		_, _ = io.WriteString(conn, chunk(finished)+chunk(marked)+endOfStream)
+	})
+	// The last of the chain gets the body, too, though the first has begun to answer.
+	r := start(t, chained(startVendor(t, fails), good, good, ""))
+	conn, in := r.connect(t, "/llm/v1/chat/completions", body)
+	for line := ""; !strings.Contains(line, `"content":"Hello"`); {
+		var err error
+		if line, err = in.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sent := good.last(t).body; strings.Count(sent, "Hello ") != 500_000 {
+		t.Errorf("the fallback was sent %d bytes", len(sent))
+	}
+	idle(r, "while the answer is streamed")
+	close(gate)
+	conn.Close()
+
+	r = start(t, chained(startVendor(t, fails), good, startVendor(t, fails), ""))
+	if a := r.do(t, alice(body)); a.status != 500 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	idle(r, "after all have failed")
 }
