@@ -47,7 +47,14 @@ func identificationView(id config.ClientIdentification) *web.Identification {
 	if !id.Enabled {
 		return nil
 	}
-	return &web.Identification{ClientID: sourceView(id.ClientID), GroupID: sourceView(id.GroupID)}
+	return &web.Identification{ClientID: clientSourceView(id.ClientID), GroupID: sourceView(id.GroupID)}
+}
+
+func clientSourceView(s config.ClientSource) *web.Source {
+	if s.ClientCertificate != "" {
+		return &web.Source{Source: "client_certificate", Name: string(s.ClientCertificate)}
+	}
+	return sourceView(config.Source{JWTClaim: s.JWTClaim, HTTPHeader: s.HTTPHeader})
 }
 
 func sourceView(s config.Source) *web.Source {

@@ -189,3 +189,36 @@ func (c *chain) watched() map[string]*place {
 	}
 	return places
 }
+
+// ways are the chains to a configuration and to the files that it names.
+type ways []*chain
+
+// ways walks them all.
+func (f *File) ways() ways {
+	all := ways{follow(f.path)}
+	for _, path := range f.alsoRead() {
+		all = append(all, follow(path))
+	}
+	return all
+}
+
+// concerns reports whether an event of this name can change what any of the paths leads to.
+func (w ways) concerns(name string) bool {
+	return slices.ContainsFunc(w, func(c *chain) bool { return c.concerns(name) })
+}
+
+// same reports whether all ways lead where the others do.
+func (w ways) same(others ways) bool { return slices.EqualFunc(w, others, (*chain).same) }
+
+// watched are the places to be told of, by their paths.
+func (w ways) watched() map[string]*place {
+	places := map[string]*place{}
+	for _, c := range w {
+		for path, p := range c.watched() {
+			if known := places[path]; known == nil || !known.needed {
+				places[path] = p
+			}
+		}
+	}
+	return places
+}

@@ -29,6 +29,10 @@ func (c *Config) Hash() string { return c.origin.hash }
 // does not say it and the default holds.
 func (c *Config) Line(key string) int { return c.origin.lines[key].Line }
 
+// PathOf is the path of a file that the configuration names: a relative one begins in the directory of the configuration's own
+// file. Empty: none.
+func (c *Config) PathOf(name string) string { return besides(c.origin.file, name) }
+
 // Has reports whether the file itself says key, a value or a table.
 func (c *Config) Has(key string) bool { _, ok := c.origin.lines[key]; return ok }
 
@@ -37,6 +41,16 @@ func (c *Config) Text() *Text { return c.origin.text }
 
 // Warnings are the problems of the file that do not keep it from being served, in file order.
 func (c *Config) Warnings() Problems { return c.origin.warnings }
+
+// Material is the content of the file that key names, as it was when the configuration was read. Nil: the key names none.
+func (c *Config) Material(key string) []byte {
+	for _, m := range c.origin.named {
+		if m.key == key && m.problem == nil {
+			return m.content
+		}
+	}
+	return nil
+}
 
 // origin is what a Config remembers of the text that it came from.
 type origin struct {
@@ -49,6 +63,8 @@ type origin struct {
 	// than the file decided.
 	hidden     map[string]bool
 	overridden map[string]From
+	// named are the files that keys name.
+	named []material
 }
 
 // From is where a value comes from.

@@ -210,12 +210,24 @@ func (d *decoder) scalar(key string, raw any, into reflect.Value) {
 	}
 }
 
+var choiceType = reflect.TypeFor[Choice]()
+
 // list decodes a list of strings, or of values that are written as strings.
 func (d *decoder) list(key string, raw any, into reflect.Value) {
+	isChoice := into.Type() == choiceType
+	if isChoice && raw == anything {
+		raw = []any{raw}
+	}
 	items, ok := raw.([]any)
 	if !ok {
-		example := fmt.Sprintf("[%s]", exampleOf(into.Type().Elem()))
-		d.wrongType(key, raw, "a list", example)
+		example, want := fmt.Sprintf("[%s]", exampleOf(into.Type().Elem())), "a list"
+		if isChoice {
+			want = `a list, or "*" for all`
+		}
+		if v := into.Interface(); isChoice && into.Len() > 0 {
+			example = `["` + strings.Join(v.(Choice), `", "`) + `"]`
+		}
+		d.wrongType(key, raw, want, example)
 		return
 	}
 	out := reflect.MakeSlice(into.Type(), len(items), len(items))

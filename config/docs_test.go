@@ -58,7 +58,7 @@ func TestShippedFileTurnsToTokens(t *testing.T) {
 		o.ExpectedAudience != "nexus-api" || len(o.Algorithms) > 0 || fmt.Sprint(o.PollInterval, o.ClockSkew, o.MaxStale) != "5m 1m 1d" {
 		t.Errorf("tokens are %+v", o)
 	}
-	if got := fmt.Sprint(s.ClientIdentification); got != "{true {sub } {plan } [] {[free pro enterprise]}}" {
+	if got := fmt.Sprint(s.ClientIdentification); got != "{true {sub  } {plan } [] {[free pro enterprise]}}" {
 		t.Errorf("identification is %s", got)
 	}
 	if count != 13 {
@@ -206,6 +206,11 @@ func TestReferenceHasTheDefaults(t *testing.T) {
 		line := key + " = " + strings.Trim(text, "`") + "\n"
 		if strings.HasPrefix(key, "server.client_identification.") {
 			line += "server.client_identification.enabled = false\n"
+		}
+		for _, table := range []string{"server.cors.", "server.tls."} {
+			if strings.HasPrefix(key, table) {
+				line += table + "enabled = false\n"
+			}
 		}
 		if strings.HasPrefix(key, "server.oauth.") {
 			line += "server.oauth.enabled = false\n"

@@ -20,10 +20,13 @@ func TestJSONIsTheFile(t *testing.T) {
 	}
 	const want = `{"server":{"listen_address":"127.0.0.1:8000","shutdown_timeout":"30s","max_body_size":"20MiB","max_body_memory":"512MiB",` +
 		`"health":{"enabled":true,"path":"/health","ready_path":"/ready"},` +
+		`"tls":{"enabled":false,"certificate":null,"key":null,"client_ca":null,"client_auth":"require"},` +
 		`"client_ip":{"x_real_ip":false,"x_forwarded_for_trusted_hops":null,"trusted_proxies":[]},` +
+		`"cors":{"enabled":false,"allow_origins":[],"allow_methods":["GET","POST"],"allow_headers":["Authorization","Content-Type"],"expose_headers":["X-Request-ID"],"allow_credentials":false,"allow_private_network":false,"max_age":"10m"},` +
+		`"csrf":{"enabled":false,"header_name":"X-Nexus-CSRF-Protection"},` +
 		`"oauth":{"enabled":false,"url":null,"poll_interval":"5m","expected_issuer":null,"expected_audience":null,"algorithms":[],"clock_skew":"1m","max_stale":"1d",` +
 		`"protected_resource":{"resource":null,"authorization_servers":[]}},` +
-		`"client_identification":{"enabled":false,"client_id":{"jwt_claim":null,"http_header":null},"group_id":{"jwt_claim":null,"http_header":null},"trusted_sources":[],"validation":{"group_values":[]}},` +
+		`"client_identification":{"enabled":false,"client_id":{"jwt_claim":null,"http_header":null,"client_certificate":null},"group_id":{"jwt_claim":null,"http_header":null},"trusted_sources":[],"validation":{"group_values":[]}},` +
 		`"rate_limits":{"enabled":false,"storage":{"type":"memory","url":null,"key_prefix":"nexus:rate_limit:","response_timeout":"200ms","connection_timeout":"1s","on_failure":"local",` +
 		`"pool":{"max_size":64,"min_idle":4},"tls":{"ca_cert_path":null,"client_cert_path":null,"client_key_path":null,"insecure":false}},` +
 		`"global":{"limit":null,"interval":null},"per_ip":{"limit":null,"interval":null},"per_user":{"limit":null,"interval":null,"concurrent":null,"groups":{}}}},` +

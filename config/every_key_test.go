@@ -24,10 +24,31 @@ enabled = true
 path = "/alive"
 ready_path = "/serving"
 
+[server.tls]
+enabled = false
+certificate = "cert.pem"
+key = "key.pem"
+client_ca = "clients.pem"
+client_auth = "request"
+
 [server.client_ip]
 x_real_ip = true
 x_forwarded_for_trusted_hops = 1
 trusted_proxies = ["10.0.0.0/8", "fd00::/8"] # the balancers
+
+[server.cors]
+enabled = true
+allow_origins = ["https://app.example.com", "http://localhost:3000"]
+allow_methods = ["POST"]
+allow_headers = ["*"]
+expose_headers = ["X-Request-ID", "Retry-After"]
+allow_credentials = true
+allow_private_network = true
+max_age = "1h"
+
+[server.csrf]
+enabled = true
+header_name = "X-Own"
 
 [server.oauth]
 enabled = true
@@ -47,6 +68,7 @@ authorization_servers = ["https://auth.example.com"]
 enabled = true
 client_id.jwt_claim = "user"
 client_id.http_header = ""
+client_id.client_certificate = ""
 group_id.http_header = ""
 group_id.jwt_claim = "plan"
 trusted_sources = ["10.1.0.0/16"]
@@ -228,7 +250,7 @@ func places(v reflect.Value, table string) []place {
 
 // inside are the places in a table, or in an array of tables.
 func (p place) inside() (below []place, isTable bool) {
-	if entries := p.value.MethodByName("All"); entries.IsValid() {
+	if entries := p.value.MethodByName("All"); entries.IsValid() && p.value.Kind() == reflect.Struct {
 		for name, entry := range entries.Call(nil)[0].Seq2() {
 			key := p.key + "." + config.JoinKey(name.String())
 			below = append(append(below, place{key: key, value: entry}), places(entry, key)...)

@@ -27,14 +27,16 @@ type File struct {
 	newWatcher func() (*fsnotify.Watcher, error)
 
 	mu      sync.Mutex
-	loaded  state  // what Load read last; the zero state: nothing yet
-	mounted string // what is mounted, where the file itself is a mount, as it was called at first; empty: it is none
+	loaded  state    // what Load read last; the zero state: nothing yet
+	named   []string // the files that it names, by absolute paths
+	mounted string   // what is mounted, where the file itself is a mount, as it was called at first; empty: it is none
 }
 
 // state is what a file says, small enough to be remembered. Two of them are equal if the file says the same.
 type state struct {
 	sum     [sha256.Size]byte // of the text
 	problem string            // why there is no text; empty: there is one
+	named   [sha256.Size]byte // of the files that the text names, and that cannot be read; zero: it names none
 }
 
 // stateOf is the state of a file that was read, or could not be.
@@ -67,12 +69,15 @@ func (f *File) Load() Draft {
 		mounted = now
 	}
 	text, problem := f.settle(mounted)
-	f.remember(stateOf(text, problem), mounted)
 	if problem != nil {
+		f.remember(stateOf(text, problem), nil, mounted)
 		problem.File = f.name
 		return Draft{Problems: Problems{*problem}}
 	}
 	d := ParseDraft(f.name, text, f.over, os.LookupEnv)
+	loaded := stateOf(text, nil)
+	loaded.named = sumOfNamed(d.named)
+	f.remember(loaded, f.absolute(d.named), mounted)
 	if mounted != "" {
 		d.Problems = append(Problems{{
 			File: f.name, Warning: true,
@@ -86,10 +91,26 @@ func (f *File) Load() Draft {
 	return d
 }
 
-func (f *File) remember(s state, mounted string) {
+func (f *File) remember(s state, named []string, mounted string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.loaded, f.mounted = s, mounted
+	f.loaded, f.named, f.mounted = s, named, mounted
+}
+
+// absolute are the paths of the files that a text names.
+func (f *File) absolute(named []material) []string {
+	var paths []string
+	for _, m := range named {
+		paths = append(paths, besides(f.path, m.path))
+	}
+	return paths
+}
+
+// alsoRead are the files that the text names which was loaded last.
+func (f *File) alsoRead() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.named
 }
 
 // remembered is what the last Load read, and what is mounted, where the file itself is a mount.
@@ -128,7 +149,15 @@ func (f *File) settle(mounted string) ([]byte, *Problem) {
 // now is what the file says at this moment.
 func (f *File) now() state {
 	_, mounted := f.remembered()
-	return stateOf(f.once(mounted))
+	s := stateOf(f.once(mounted))
+	if s.problem == "" {
+		var named []material
+		for _, path := range f.alsoRead() {
+			named = append(named, readMaterial("", path, path))
+		}
+		s.named = sumOfNamed(named)
+	}
+	return s
 }
 
 // once reads the file as it is at this moment. A file that is a mount is asked whether it is still the one that

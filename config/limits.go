@@ -69,8 +69,8 @@ type StoragePool struct {
 	MinIdle int `toml:"min_idle"`
 }
 
-// StorageTLS is the table server.rate_limits.storage.tls, for rediss://. A relative path begins where the process was
-// started; empty: none.
+// StorageTLS is the table server.rate_limits.storage.tls, for rediss://. A relative path begins in the directory of the
+// file that says it; empty: none.
 type StorageTLS struct {
 	// CACertPath is the authority that has signed the server's certificate. Empty: the system's.
 	CACertPath string `toml:"ca_cert_path"`

@@ -29,6 +29,13 @@ type Draft struct {
 	Hash string
 	// Text is the file without its secrets. Nil: the file could not be read.
 	Text *Text
+
+	named []material
+}
+
+// SameAs reports whether the draft is what c was made of: the file, and the files that it names.
+func (d *Draft) SameAs(c *Config) bool {
+	return d.Hash == c.Hash() && sumOfNamed(d.named) == sumOfNamed(c.origin.named)
 }
 
 // Parse reads and checks a text: file is its name in problems, env looks up environment variables (nil:
@@ -49,11 +56,11 @@ func ParseDraft(file string, text []byte, over Overlay, env func(string) (string
 		r.check()
 	}
 	r.problems.sort()
-	d := Draft{Problems: r.problems, Hash: hashOf(text), Text: newText(string(text))}
+	d := Draft{Problems: r.problems, Hash: hashOf(text), Text: newText(string(text)), named: r.named}
 	if !r.problems.HasErrors() {
 		r.cfg.origin = origin{
 			file: file, hash: d.Hash, lines: r.at, hidden: r.hidden, warnings: r.problems,
-			overridden: r.overridden(), text: d.Text,
+			overridden: r.overridden(), text: d.Text, named: r.named,
 		}
 		d.Config = r.cfg
 	}
@@ -81,6 +88,8 @@ type reading struct {
 	env  func(string) (string, bool)
 	tree map[string]any
 	dec  *decoder
+	// named are the files that keys name, in the order in which they were read.
+	named []material
 }
 
 func newReading(file string, over Overlay, env func(string) (string, bool)) *reading {
@@ -208,6 +217,14 @@ func defaults() *Config {
 			MaxBodySize:     20 << 20,
 			MaxBodyMemory:   512 << 20,
 			Health:          Health{Enabled: true, Path: "/health", ReadyPath: "/ready"},
+			TLS:             TLS{ClientAuth: ClientAuthRequire},
+			CORS: CORS{
+				AllowMethods:  Choice{"GET", "POST"},
+				AllowHeaders:  Choice{"Authorization", "Content-Type"},
+				ExposeHeaders: Choice{"X-Request-ID"},
+				MaxAge:        Duration(10 * time.Minute),
+			},
+			CSRF: CSRF{HeaderName: "X-Nexus-CSRF-Protection"},
 			OAuth: OAuth{
 				PollInterval: Duration(5 * time.Minute), ClockSkew: Duration(time.Minute), MaxStale: Duration(24 * time.Hour),
 			},

@@ -79,8 +79,8 @@ func TestLoadSaysWhyAFileCannotBeRead(t *testing.T) {
 func TestDefaultsHoldWhereTheFileSaysNothing(t *testing.T) {
 	cfg := load(t, "")
 	s := cfg.Server
-	got := fmt.Sprint(s.ListenAddress, s.ShutdownTimeout, s.MaxBodySize, s.MaxBodyMemory, s.Health, s.ClientIP, s.OAuth, s.ClientIdentification, cfg.LLM.Enabled, cfg.LLM.Protocols)
-	want := "127.0.0.1:8000 30s 20MiB 512MiB {true /health /ready} {false <nil> []} {false  5m   [] 1m 1d { []}} {false { } { } [] {[]}} true {{true /llm}}"
+	got := fmt.Sprint(s.ListenAddress, s.ShutdownTimeout, s.MaxBodySize, s.MaxBodyMemory, s.Health, s.TLS, s.ClientIP, s.CORS, s.CSRF, s.OAuth, s.ClientIdentification, cfg.LLM.Enabled, cfg.LLM.Protocols)
+	want := "127.0.0.1:8000 30s 20MiB 512MiB {true /health /ready} {false    require} {false <nil> []} {false [] [GET POST] [Authorization Content-Type] [X-Request-ID] false false 10m} {false X-Nexus-CSRF-Protection} {false  5m   [] 1m 1d { []}} {false {  } { } [] {[]}} true {{true /llm}}"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

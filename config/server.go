@@ -15,7 +15,10 @@ type Server struct {
 	MaxBodyMemory Size `toml:"max_body_memory"`
 
 	Health               Health               `toml:"health"`
+	TLS                  TLS                  `toml:"tls" guard:"enabled = false"`
 	ClientIP             ClientIP             `toml:"client_ip"`
+	CORS                 CORS                 `toml:"cors"`
+	CSRF                 CSRF                 `toml:"csrf" guard:"enabled = false"`
 	OAuth                OAuth                `toml:"oauth" guard:"enabled = false"`
 	ClientIdentification ClientIdentification `toml:"client_identification" guard:"enabled = false"`
 	RateLimits           RateLimits           `toml:"rate_limits" guard:"enabled = false"`
@@ -80,7 +83,7 @@ type ClientIdentification struct {
 	Enabled bool `toml:"enabled"`
 	// ClientID says where the caller's id is found: in exactly one source. Without any, with server.oauth, in the
 	// claim "sub".
-	ClientID Source `toml:"client_id" guard:"jwt_claim = \"sub\""`
+	ClientID ClientSource `toml:"client_id" guard:"jwt_claim = \"sub\""`
 	// GroupID says where the caller's tier is found. The zero value: callers have no tier.
 	GroupID Source `toml:"group_id" guard:"jwt_claim = \"\""`
 	// TrustedSources are the peers from which identity headers are believed. Empty: from every peer.
@@ -94,6 +97,16 @@ type Source struct {
 	JWTClaim ClaimPath `toml:"jwt_claim"`
 	// HTTPHeader is the name of a request header, in any case. Empty: none.
 	HTTPHeader HeaderName `toml:"http_header"`
+}
+
+// ClientSource is one place where a client id is found: a claim, a header or a client certificate. The zero
+// ClientSource: none.
+type ClientSource struct {
+	// JWTClaim and HTTPHeader are as in [Source].
+	JWTClaim   ClaimPath  `toml:"jwt_claim"`
+	HTTPHeader HeaderName `toml:"http_header"`
+	// ClientCertificate is a part of the caller's certificate, and needs server.tls.client_ca. Empty: none.
+	ClientCertificate CertificateField `toml:"client_certificate"`
 }
 
 // Validation is the table server.client_identification.validation.

@@ -5,6 +5,9 @@ import "fmt"
 // check finds what each key alone cannot say: contradictions. One function looks at each table.
 func (r *reading) check() {
 	r.checkServer()
+	r.checkTLS()
+	r.checkCORS()
+	r.checkCSRF()
 	r.checkClientIP()
 	r.checkOAuth()
 	r.checkClientIdentification()

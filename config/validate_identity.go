@@ -23,12 +23,19 @@ func (r *reading) complete() {
 	if _, said := r.at[clientID+claimOf]; said || !r.sound(clientID) {
 		return
 	}
-	if s.OAuth.Enabled && s.ClientIdentification.Enabled && s.ClientIdentification.ClientID.HTTPHeader == "" {
+	if s.OAuth.Enabled && s.ClientIdentification.Enabled && !s.ClientIdentification.ClientID.isSet() {
 		s.ClientIdentification.ClientID.JWTClaim = "sub"
 	}
 }
 
 func (s Source) isSet() bool { return s.JWTClaim != "" || s.HTTPHeader != "" }
+
+func (s ClientSource) isSet() bool {
+	return s.JWTClaim != "" || s.HTTPHeader != "" || s.ClientCertificate != ""
+}
+
+// source is what a client id has in common with a group.
+func (s ClientSource) source() Source { return Source{JWTClaim: s.JWTClaim, HTTPHeader: s.HTTPHeader} }
 
 func (r *reading) checkClientIdentification() {
 	id, tokens := r.cfg.Server.ClientIdentification, r.cfg.Server.OAuth.Enabled
@@ -43,12 +50,13 @@ func (r *reading) checkClientIdentification() {
 			"take the line out, or leave it if that is meant")
 	}
 	if id.Enabled {
-		r.checkSource(clientID, client)
+		r.checkSource(clientID, client.source())
 		r.checkSource(groupID, group)
-		r.checkBelieved(client, group)
+		r.checkCertificate(client)
+		r.checkBelieved(client.source(), group)
 		const trusted = identification + ".trusted_sources"
 		if len(id.TrustedSources) > 0 && client.isSet() && client.HTTPHeader == "" && group.HTTPHeader == "" && r.sound(trusted) {
-			r.warn(trusted, "has no effect: it is about identity headers, and claims are believed from everywhere, since the issuer has signed them",
+			r.warn(trusted, "has no effect: it is about identity headers, and "+whatIsSigned(client)+" from everywhere, since it is signed",
 				"take it out, or let the network decide who may reach "+r.listener())
 		}
 	}
@@ -78,6 +86,35 @@ func (r *reading) checkSource(key string, s Source) {
 		return
 	}
 	r.fail(key+claimOf, "is a claim of a token, but the file has no [server.oauth] that verifies tokens", "add [server.oauth] with its url"+orHeader)
+}
+
+// whatIsSigned is what a client id without a header comes from.
+func whatIsSigned(s ClientSource) string {
+	if s.ClientCertificate != "" {
+		return "a certificate is believed"
+	}
+	return "a claim is believed"
+}
+
+// checkCertificate wants a client certificate to be the only source, and one that somebody vouches for.
+func (r *reading) checkCertificate(s ClientSource) {
+	const key = clientID + certificateOf
+	if s.ClientCertificate == "" {
+		return
+	}
+	if other := map[bool]string{true: claimOf, false: headerOf}[s.JWTClaim != ""]; s.source().isSet() {
+		r.fail(clientID, "has two sources, a client certificate and another, and nothing says which one counts", "take out client_id"+certificateOf+" or client_id"+other)
+	}
+	t := &r.cfg.Server.TLS
+	switch {
+	case !r.sound(clientCA) || r.within[tlsTable]:
+	case !t.Enabled && r.said(tlsTable):
+		r.fail(key, "needs the certificates of callers, but [server.tls] is switched off, so that they can show none", "write enabled = true in [server.tls], or name another source")
+	case !t.Enabled:
+		r.fail(key, "needs the certificates of callers, but the file has no [server.tls] with a client_ca, so that they can show none", "add [server.tls] with certificate, key and client_ca, or name another source")
+	case t.ClientCA == "":
+		r.fail(key, "needs the certificates of callers, but server.tls.client_ca names no authority whose certificates are believed", "write client_ca = \"clients.pem\" "+placeOf(tlsTable)+", or name another source")
+	}
 }
 
 // checkBelieved warns of identities that anybody can write.

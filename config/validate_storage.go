@@ -240,19 +240,20 @@ func (r *reading) readPEM(key, path string) []byte {
 	if !r.sound(key) {
 		return nil
 	}
-	const form = "write the path of a file that Nexus may read; a relative one begins where Nexus is started"
+	const form = "write the path of a file that Nexus may read; a relative one begins in the directory of this file"
 	if strings.ContainsFunc(path, unicode.IsControl) {
 		r.fail(key, "has a control character", form)
 		return nil
 	}
-	text, p := read(path)
+	m := readMaterial(key, path, besides(r.file, path))
+	r.named = append(r.named, m)
 	switch {
-	case p != nil:
-		r.fail(key, r.show(key, path)+": "+p.What, form)
-	case len(text) == 0 || len(text) > maxFile:
+	case m.problem != nil:
+		r.fail(key, r.show(key, path)+": "+m.problem.What, form)
+	case len(m.content) == 0 || len(m.content) > maxFile:
 		r.fail(key, r.show(key, path)+": the file is empty, or larger than 1 MiB", form)
 	default:
-		return text
+		return m.content
 	}
 	return nil
 }

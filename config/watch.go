@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -41,7 +42,7 @@ var errDeaf = errors.New("the file changed and the system told of nothing: it is
 // say any more what [File.Load] read last, or cannot be read any more, or can be again. It calls mode at first and
 // when the way of noticing changes; the error is why that is polling.
 func (f *File) Watch(ctx context.Context, changed func(), mode func(WatchMode, error)) {
-	w := &watch{file: f, timing: f.timing, changed: changed, mode: mode, chain: &chain{}, watched: map[string]os.FileInfo{}}
+	w := &watch{file: f, timing: f.timing, changed: changed, mode: mode, ways: ways{}, watched: map[string]os.FileInfo{}}
 	w.last, _ = f.remembered()
 	defer w.close()
 	w.open()
@@ -103,7 +104,7 @@ type watch struct {
 
 	listening bool // since the last look there are watches on all that needs one
 
-	chain   *chain                 // the way to the file, as it was at the last look
+	ways    ways                   // to the file and those that it names, as they were at the last look
 	watched map[string]os.FileInfo // what has a watch
 	passed  int                    // events since the last look, or since they are gathered
 
@@ -182,7 +183,7 @@ func (w *watch) notes(e fsnotify.Event, open bool) bool {
 		return true
 	}
 	w.passed++
-	return w.passed >= flood || w.chain.concerns(e.Name)
+	return w.passed >= flood || w.ways.concerns(e.Name)
 }
 
 // gather waits until no event comes for a while. In a flood of them it lets the rest wait: the system's queue
@@ -229,13 +230,17 @@ func (w *watch) look(why cause) {
 	}
 	w.tell()
 	loaded, _ := w.file.remembered()
+	named := w.file.alsoRead()
 	if now != loaded {
 		w.changed()
 		loaded, _ = w.file.remembered()
 	}
 	w.again = nil
-	if loaded.problem == unsettled {
+	switch {
+	case loaded.problem == unsettled:
 		w.again = time.After(w.timing.again)
+	case !slices.Equal(named, w.file.alsoRead()):
+		w.again = time.After(0) // there are no watches yet on what it names now
 	}
 	if why == byPoll && fresh && listened && w.listening && !w.deaf {
 		// The event may be on its way.
@@ -261,14 +266,14 @@ func (w *watch) tell() {
 // arrange puts watches on the way to the file, until it is still the same afterwards: what changed before is seen
 // in the file, what changes later comes as an event.
 func (w *watch) arrange() {
-	w.chain = follow(w.file.path)
+	w.ways = w.file.ways()
 	if w.watcher == nil {
 		return
 	}
 	for range arrangements {
-		w.trouble = w.add(w.chain)
-		before := w.chain
-		if w.chain = follow(w.file.path); w.chain.same(before) {
+		w.trouble = w.add(w.ways)
+		before := w.ways
+		if w.ways = w.file.ways(); w.ways.same(before) {
 			return
 		}
 	}
@@ -276,8 +281,8 @@ func (w *watch) arrange() {
 
 // add gives each place of the way a watch, and takes those of other places away. The error says what cannot be
 // told by events.
-func (w *watch) add(c *chain) error {
-	places := c.watched()
+func (w *watch) add(all ways) error {
+	places := all.watched()
 	for path, info := range w.watched {
 		if p := places[path]; p == nil || !os.SameFile(p.info, info) {
 			_ = w.watcher.Remove(path) // it may have gone with what it watched
@@ -285,8 +290,10 @@ func (w *watch) add(c *chain) error {
 		}
 	}
 	var trouble error
-	if errors.Is(c.err, errSteps) {
-		trouble = c.err
+	for _, c := range all {
+		if errors.Is(c.err, errSteps) {
+			trouble = c.err
+		}
 	}
 	for path, p := range places {
 		// Also where there is one already: if it went with its directory, a new directory may have the old one's

@@ -128,7 +128,7 @@ func (a *account) run(ctx context.Context, client *upstream.Client, settings acc
 func (a *account) discover(ctx context.Context, client *upstream.Client, settings accountSettings, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
 	defer cancel()
-	models, err := a.list(ctx, client, settings)
+	models, err := a.listSafely(ctx, client, settings, log)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = &llm.TimeoutError{Key: "", Waited: discoveryTimeout}
@@ -142,6 +142,17 @@ func (a *account) discover(ctx context.Context, client *upstream.Client, setting
 		log.Info("models listed", "models", len(models))
 	}
 	return nil
+}
+
+// listSafely is list: what a provider answers costs no more than its list, also where a bug meets it.
+func (a *account) listSafely(ctx context.Context, client *upstream.Client, settings accountSettings, log *slog.Logger) (models []llm.Model, err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			logPanic(log, "listing models panicked", thrown)
+			err = errPanicked
+		}
+	}()
+	return a.list(ctx, client, settings)
 }
 
 // list asks the provider.

@@ -99,6 +99,27 @@ func (w *doorWriter) FlushError() error {
 // Flush sends what has been written; an error shows itself in the next write.
 func (w *doorWriter) Flush() { _ = w.FlushError() }
 
+// receive looks at what the request came by.
+func (s *Snapshot) receive(rw http.ResponseWriter, r *http.Request) {
+	c := callerOf(r)
+	if c != nil {
+		c.answering.Store(true)
+	}
+	switch {
+	case c != nil && c.terms != s.terms:
+		// TLS, its certificate or the authorities of clients have changed: what comes next comes by the new ones.
+	case r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0):
+		// Where a message has both a length and chunks, or chunks in HTTP/1.0, a proxy in between may take another
+		// end for its end than we do, and net/http does not say that it was so (RFC 9112, section 6.1).
+	default:
+		return
+	}
+	rw.Header()["Connection"] = closing
+}
+
+// closing is shared by all answers; see jsonContent.
+var closing = []string{"close"}
+
 // doorHandler is what a door serves: it borrows the live snapshot for exactly one request.
 type doorHandler struct {
 	live    *live
@@ -108,10 +129,21 @@ type doorHandler struct {
 func (d *doorHandler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	s := d.live.acquire()
 	if s == nil {
-		http.Error(rw, "starting", http.StatusServiceUnavailable)
-		return
+		panic(http.ErrAbortHandler) // the process is at its end: nobody knows any more what to answer
 	}
-	defer s.release()
+	defer func() {
+		s.release()
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p)
+		default:
+			// Here is no answer to give any more, and net/http would log what was thrown, whatever it holds.
+			s.gateway.logPanic("a request panicked at the door", p)
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	s.receive(rw, r)
 	w, ok := d.writers.Get().(*doorWriter)
 	if !ok {
 		w = new(doorWriter)

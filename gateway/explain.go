@@ -66,7 +66,8 @@ func Explain(ctx context.Context, plan *Plan, q Question) (*trace.Trace, error) 
 
 // retrace takes the steps up to the provider.
 func (s *Snapshot) retrace(x *Exchange, q Question) error {
-	if err := s.crossOrigin(x, match{}); err != nil {
+	s.cors.visit(q.Header, http.Header{}, &x.trace)
+	if err := s.csrf.check(x.trace.Method, q.Header, &x.trace); err != nil {
 		return err
 	}
 	evidence := identity.Evidence{Header: q.Header, Peer: q.Peer}

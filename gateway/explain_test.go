@@ -19,7 +19,7 @@ import (
 func explained() func() {
 	id := identity.Compile(&config.ClientIdentification{
 		Enabled:    true,
-		ClientID:   config.Source{HTTPHeader: "x-client-id"},
+		ClientID:   config.ClientSource{HTTPHeader: "x-client-id"},
 		GroupID:    config.Source{HTTPHeader: "x-user-tier"},
 		Validation: config.Validation{GroupValues: []string{"free", "pro"}},
 	})

@@ -152,9 +152,14 @@ func (g *Gateway) record(x *Exchange) {
 	g.refusals.Request(t)
 }
 
-// logPanic logs a bug. The value that was thrown may hold what a caller sent, so only its type is told.
+// logPanic is [logPanic] with the log of the process.
 func (g *Gateway) logPanic(what string, thrown any, about ...any) {
+	logPanic(g.logger, what, thrown, about...)
+}
+
+// logPanic logs a bug. The value that was thrown may hold what a caller sent, so only its type is told.
+func logPanic(log *slog.Logger, what string, thrown any, about ...any) {
 	stack := make([]byte, 8<<10)
 	about = append(about, "type", fmt.Sprintf("%T", thrown), "stack", string(stack[:runtime.Stack(stack, false)]))
-	g.logger.Error(what, about...)
+	log.Error(what, about...)
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"strconv"
 	"time"
@@ -16,6 +17,7 @@ import (
 // limiter is the limits of one generation, and where they are counted.
 type limiter struct {
 	table    *limit.Table
+	log      *slog.Logger
 	store    store
 	redis    *limit.Redis // nil: the store is the memory of this process
 	forecast *limit.Forecast
@@ -37,25 +39,26 @@ const maxBehind = 256
 // borrowLimits gives a snapshot its limits. Counters belong to no generation: what was used stays used.
 func (s *Snapshot) borrowLimits(pool *shared.Pool) {
 	g := s.gateway
-	s.limits = limiter{table: s.tiers, store: g.memory, forecast: &g.forecast, behind: g.behind}
+	s.limits = limiter{table: s.tiers, log: g.logger, store: g.memory, forecast: &g.forecast, behind: g.behind}
 	storage := &s.config.Server.RateLimits.Storage
 	if storage.Type != config.StorageRedis {
 		return
 	}
-	redis, giveBack := shared.Borrow(pool, redisSettings(storage), func(settings limit.RedisSettings) (*limit.Redis, func()) {
+	redis, giveBack := shared.Borrow(pool, redisSettings(s.config), func(settings limit.RedisSettings) (*limit.Redis, func()) {
 		return limit.OpenRedis(settings, g.memory, g.logger)
 	})
 	s.shares = append(s.shares, giveBack)
 	s.limits.store, s.limits.redis, s.limits.failure = redis, redis, storage.OnFailure
 }
 
-func redisSettings(storage *config.LimitStorage) limit.RedisSettings {
+func redisSettings(cfg *config.Config) limit.RedisSettings {
+	storage := &cfg.Server.RateLimits.Storage
 	return limit.RedisSettings{
 		URL: storage.URL, KeyPrefix: storage.KeyPrefix,
 		ResponseTimeout:   storage.ResponseTimeout.Duration(),
 		ConnectionTimeout: storage.ConnectionTimeout.Duration(),
 		MaxSize:           storage.Pool.MaxSize, MinIdle: storage.Pool.MinIdle,
-		CACert: storage.TLS.CACertPath, ClientCert: storage.TLS.ClientCertPath, ClientKey: storage.TLS.ClientKeyPath,
+		CACert: cfg.PathOf(storage.TLS.CACertPath), ClientCert: cfg.PathOf(storage.TLS.ClientCertPath), ClientKey: cfg.PathOf(storage.TLS.ClientKeyPath),
 		Insecure: storage.TLS.Insecure, OnFailure: storage.OnFailure,
 	}
 }
@@ -95,7 +98,12 @@ func (l *limiter) chargeAddress(remote netip.Addr) {
 	select {
 	case l.behind <- struct{}{}:
 		go func() {
-			defer func() { <-l.behind }()
+			defer func() {
+				if thrown := recover(); thrown != nil {
+					logPanic(l.log, "charging an address panicked", thrown)
+				}
+				<-l.behind
+			}()
 			pay()
 		}()
 	default:

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,8 @@ const (
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 128 << 10
 	maxConnections = 10_000
+	maxStreams     = 100 // of one HTTP/2 connection at once
+	pingTimeout    = 15 * time.Second
 	// farewell is how long requests that were cut off have to say so.
 	farewell = 500 * time.Millisecond
 	// silence is how long a new connection may say nothing before a drain takes it for one that has nothing to say. Load
@@ -34,7 +37,7 @@ var (
 
 // door is a listener with the server behind it.
 type door struct {
-	listener net.Listener
+	listener *entrance
 	server   *http.Server
 	cut      context.CancelCauseFunc // ends every request behind the door
 	served   chan error
@@ -50,8 +53,9 @@ func listen(address string, live *live, logger *slog.Logger) (*door, error) {
 		return nil, err
 	}
 	base, cut := context.WithCancelCause(context.Background())
+	strangers := slog.New(&boundedHandler{Handler: logger.Handler()})
 	d := &door{
-		listener: capListener(l.(*net.TCPListener), maxConnections),
+		listener: newEntrance(capListener(l.(*net.TCPListener), maxConnections), live, strangers),
 		cut:      cut,
 		served:   make(chan error, 1),
 		silent:   make(map[net.Conn]time.Time),
@@ -63,15 +67,41 @@ func listen(address string, live *live, logger *slog.Logger) (*door, error) {
 		MaxHeaderBytes:               maxHeaderBytes,
 		DisableGeneralOptionsHandler: true,
 		BaseContext:                  func(net.Listener) context.Context { return base },
+		ConnContext:                  withCaller,
 		ConnState:                    d.watch,
-		ErrorLog:                     slog.NewLogLogger(&boundedHandler{Handler: logger.Handler()}, slog.LevelWarn),
+		ErrorLog:                     slog.NewLogLogger(strangers.Handler(), slog.LevelWarn),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			SendPingTimeout:      pingTimeout,
+			PingTimeout:          pingTimeout,
+			WriteByteTimeout:     writeStall,
+		},
 	}
 	return d, nil
+}
+
+// withCaller lets a request find what is known of its connection.
+func withCaller(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, callerKey{}, callerAt(c))
+}
+
+// callerAt is what is known of a connection that the entrance has handed out.
+func callerAt(c net.Conn) *caller {
+	switch c := c.(type) {
+	case *spoken:
+		return c.caller
+	case *secured:
+		return c.caller
+	case *tls.Conn:
+		return c.NetConn().(*cappedConn).caller
+	}
+	return nil
 }
 
 // watch keeps the silent connections. There are no more of them than the listener lets in.
 func (d *door) watch(c net.Conn, state http.ConnState) {
 	if state == http.StateIdle {
+		callerAt(c).answering.Store(false)
 		return
 	}
 	d.mu.Lock()
@@ -112,6 +142,7 @@ func (d *door) shutdown(ctx context.Context) error {
 
 // serve answers until the door is closed.
 func (d *door) serve() {
+	go d.listener.run()
 	d.served <- d.server.Serve(d.listener)
 }
 

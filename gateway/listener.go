@@ -27,11 +27,20 @@ func capListener(l *net.TCPListener, most int) *cappedListener {
 // cappedConn makes room for another connection when it is closed.
 type cappedConn struct {
 	*net.TCPConn
-	leave func()
+	leave  func()
+	caller *caller
 }
 
 // Accept waits for a connection, and for room for it.
 func (l *cappedListener) Accept() (net.Conn, error) {
+	c, err := l.accept()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (l *cappedListener) accept() (*cappedConn, error) {
 	select {
 	case l.free <- struct{}{}:
 	case <-l.closed:

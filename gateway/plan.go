@@ -16,6 +16,10 @@ type Plan struct {
 	tiers      *limit.Table
 	tokens     *tokenSettings // nil: no token is asked for
 	challenges [challenges][]string
+	cors       *cors                 // nil: no page of another origin may call
+	csrf       *csrf                 // nil: the header is not asked for
+	terms      *terms                // nil: connections are plain
+	clients    *identity.Authorities // nil: no client certificates are asked for
 }
 
 // Compile makes the plan that a checked configuration asks for. It is pure: no network, no goroutine, no socket.
@@ -28,5 +32,9 @@ func Compile(cfg *config.Config) *Plan {
 		tiers:      limit.Compile(cfg),
 		tokens:     compileTokens(cfg),
 		challenges: compileChallenges(&cfg.Server.OAuth.ProtectedResource),
+		cors:       compileCORS(&cfg.Server.CORS),
+		csrf:       compileCSRF(&cfg.Server.CSRF),
+		terms:      compileTerms(cfg),
+		clients:    compileAuthorities(cfg),
 	}
 }

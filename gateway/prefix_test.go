@@ -37,6 +37,7 @@ func everything(t *testing.T, byTokens bool) string {
 	} else {
 		text = inTokens.ReplaceAllString(text, "")
 	}
+	text = inBrowsers.ReplaceAllString(text, "")
 	text = inNetwork.ReplaceAllString(inRedis.ReplaceAllString(text, ""), "")
 	text = regexp.MustCompile(`(?m)^# (\[(server\.rate_limits|llm\.providers\.demo)\.)`).ReplaceAllString(text, "$1")
 	text = regexp.MustCompile(`(?m)^# ([a-z_]+ = )`).ReplaceAllString(text, "$1")
@@ -46,6 +47,8 @@ func everything(t *testing.T, byTokens bool) string {
 }
 
 // inNetwork is the provider that some beginning of the file would ask for its models, far away.
+var inBrowsers = regexp.MustCompile(`(?m)^# \[server\.(?:tls|cors|csrf)\]\n(#.*\n)+`)
+
 var inNetwork = regexp.MustCompile(`(?m)^# \[llm\.providers\.openai\]\n(#.*\n)+`)
 
 // inRedis is the store that would be asked, which is not there.

@@ -181,7 +181,7 @@ func classifyCaller(r *identity.Refusal) refusal {
 	}
 	code, message := "", ""
 	switch r.Reason {
-	case trace.ClientIDMissing:
+	case trace.ClientIDMissing, trace.ClientCertificateMissing:
 		code, message = "missing_client_id", "Client identification is required"
 	case trace.ClientIDUntrusted:
 		code, message = "untrusted_client_id", "Client identification is not accepted from this address"
@@ -284,6 +284,10 @@ func classifyState(err error) refusal {
 		return answer(trace.RequestInvalid, 408, typeInvalidRequest, "request_timeout", "Invalid request: the body stopped coming before it was whole")
 	case errors.Is(err, errBodyBroken):
 		return answer(trace.RequestInvalid, 400, typeInvalidRequest, "invalid_request", "Invalid request: the body ended before it was whole")
+	case errors.Is(err, errNoCSRFHeader):
+		r := answer(trace.CSRFHeaderMissing, 403, typeInvalidRequest, "csrf_header_missing", "The header that this server asks for against cross-site requests is missing")
+		r.key = "server.csrf.header_name"
+		return r
 	case errors.Is(err, errTooManyFields):
 		return answer(trace.RequestInvalid, 431, typeInvalidRequest, "invalid_request", "Invalid request: more than 100 header fields")
 	case errors.Is(err, errShuttingDown):

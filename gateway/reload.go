@@ -94,7 +94,7 @@ func (g *Gateway) next(running *config.Config, draft config.Draft) (next *Snapsh
 		return nil, draft.Problems.Errors()
 	}
 	if running != nil {
-		if running.Hash() == draft.Hash {
+		if draft.SameAs(running) {
 			return nil, nil
 		}
 		refused := append(config.Lost(running, draft.Config), config.NeedRestart(running, draft.Config)...)

@@ -65,6 +65,9 @@ func (s *Snapshot) enter(p *protocol) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := c.(*Exchange)
 		m := s.arrive(x, p)
+		if s.cors.isPreflight(x.Request()) {
+			return s.preflight(x)
+		}
 		if err := s.identify(x, m); err != nil {
 			if exceeded := (*exceededError)(nil); !errors.As(err, &exceeded) {
 				s.limits.chargeAddress(x.trace.Remote)
@@ -94,10 +97,13 @@ func (s *Snapshot) identify(x *Exchange, m match) error {
 	if err := s.crossOrigin(x, m); err != nil {
 		return err
 	}
+	if err := s.csrf.check(x.trace.Method, r.Header, &x.trace); err != nil {
+		return err
+	}
 	if err := s.limits.door(x); err != nil {
 		return err
 	}
-	return s.whoCalls(s.verifier, identity.Evidence{Header: r.Header, Peer: PeerAddress(r)}, x.trace.Time, &x.trace)
+	return s.whoCalls(s.verifier, identity.Evidence{Header: r.Header, Peer: PeerAddress(r), Proof: s.proofOf(r, x.trace.Time)}, x.trace.Time, &x.trace)
 }
 
 // payer is the client that pays for a request: nobody for asking what is left, so that it can be asked when nothing is.
@@ -121,14 +127,22 @@ func (s *Snapshot) arrive(x *Exchange, p *protocol) match {
 	return m
 }
 
-// crossOrigin refuses a browser's question whether another origin may call: none may.
+// crossOrigin says whose page may read the answer. A browser's question is no request for an endpoint, where it is
+// answered at all.
 func (s *Snapshot) crossOrigin(x *Exchange, m match) error {
-	if x.trace.Method != http.MethodOptions || m.endpoint == nil {
-		x.trace.Note(trace.CORS, trace.Skipped, trace.NotConfigured)
-		return nil
+	if x.trace.Method == http.MethodOptions && m.endpoint != nil {
+		x.trace.Note(trace.CORS, trace.Failed, trace.WrongMethod)
+		return s.wrongMethod(x, m.endpoint)
 	}
-	x.trace.Note(trace.CORS, trace.Failed, trace.WrongMethod)
-	return s.wrongMethod(x, m.endpoint)
+	s.cors.visit(x.Request().Header, x.Response().Header(), &x.trace)
+	return nil
+}
+
+// preflight answers a browser that asks whether the page of another origin may call. It needs no identity: the browser
+// sends none with it.
+func (s *Snapshot) preflight(x *Exchange) error {
+	s.cors.preflight(x.Request().Header, x.Response().Header(), &x.trace)
+	return x.NoContent(http.StatusNoContent)
 }
 
 // locate refuses what leads to no endpoint.
@@ -170,6 +184,9 @@ func (s *Snapshot) url(r *http.Request) string {
 	if host == "" || len(host) > 128 || strings.ContainsFunc(host, notInHost) {
 		host = s.gateway.Address()
 	}
+	if r.TLS != nil {
+		return "https://" + host
+	}
 	return "http://" + host
 }
 
@@ -203,6 +220,15 @@ func (s *Snapshot) mountProtocol(e *echo.Echo, p *protocol) {
 	e.RouteNotFound(p.prefix+"/*", h)
 }
 
+// admit refuses whoever comes without a certificate where one is required. A new connection without one has failed
+// already; this one may be older than what the file says now. On the LLM paths it is a step of its own.
+func (s *Snapshot) admit(x *Exchange) error {
+	if settings := &s.config.Server.TLS; s.clients == nil || settings.ClientAuth != config.ClientAuthRequire {
+		return nil
+	}
+	return s.clients.Admit(s.proofOf(x.Request(), x.trace.Time), x.trace.Time, &x.trace)
+}
+
 // mountTree gives a prefix and everything below it to one handler.
 func (s *Snapshot) mountTree(e *echo.Echo, prefix string, h echo.HandlerFunc) {
 	prefix = strings.TrimSuffix(prefix, "/")
@@ -220,9 +246,21 @@ func (s *Snapshot) get(e *echo.Echo, path string, h echo.HandlerFunc) {
 		}
 		return h(c)
 	}
-	s.mount(e, path, path, only)
+	s.mount(e, path, path, s.shared(only))
 	if path != "/" {
-		s.mount(e, path+"/", path, only)
+		s.mount(e, path+"/", path, s.shared(only))
+	}
+}
+
+// shared lets pages of other origins read what everybody may, as far as the file lets them.
+func (s *Snapshot) shared(h echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		x := c.(*Exchange)
+		if s.cors.isPreflight(x.Request()) {
+			return s.preflight(x)
+		}
+		s.cors.visit(x.Request().Header, x.Response().Header(), &x.trace)
+		return h(c)
 	}
 }
 
@@ -230,7 +268,11 @@ func (s *Snapshot) get(e *echo.Echo, path string, h echo.HandlerFunc) {
 // at an exact path as well as at a tree. Everything is wrapped here, once, and not by Echo anew for each request.
 func (s *Snapshot) mount(e *echo.Echo, path, route string, h echo.HandlerFunc) {
 	e.RouteNotFound(path, s.exchange(func(c echo.Context) error {
-		c.(*Exchange).route = route
+		x := c.(*Exchange)
+		x.route = route
+		if err := s.admit(x); err != nil {
+			return err
+		}
 		return h(c)
 	}))
 }

@@ -38,6 +38,9 @@ type Snapshot struct {
 
 // open turns a plan into a snapshot: the one place of assembly. After an error nothing is left open.
 func (g *Gateway) open(plan *Plan) (*Snapshot, error) {
+	if running := g.live.current.Load(); running != nil && running.terms != nil && plan.terms != nil && running.terms.sum == plan.terms.sum {
+		plan.terms = running.terms
+	}
 	s := &Snapshot{
 		Plan:       plan,
 		Generation: g.generation + 1,

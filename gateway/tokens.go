@@ -106,7 +106,6 @@ func lastError(status jwks.Status) string {
 
 // whoCalls takes the steps from the token to the group. Whoever explains a request that was never sent takes the same.
 func (p *Plan) whoCalls(verifier *identity.Verifier, ev identity.Evidence, now time.Time, tr *trace.Trace) error {
-	tr.Note(trace.CSRF, trace.Skipped, trace.NotConfigured)
 	if verifier == nil {
 		tr.Note(trace.Authentication, trace.Skipped, trace.NotConfigured)
 	} else {
@@ -116,7 +115,9 @@ func (p *Plan) whoCalls(verifier *identity.Verifier, ev identity.Evidence, now t
 		}
 		ev.Claims = claims
 	}
-	tr.Note(trace.ClientCertificate, trace.Skipped, trace.NotConfigured)
+	if err := p.clients.Admit(ev.Proof, now, tr); err != nil {
+		return err
+	}
 	client, err := p.identifier.Identify(ev, tr)
 	tr.ClientID, tr.Group = client.ID, client.Group
 	return err

@@ -73,11 +73,18 @@ func identifiedBy(c *config.ClientIdentification) string {
 	if !c.Enabled {
 		return "not identified"
 	}
-	text := "identified by " + foundIn(c.ClientID)
+	text := "identified by " + clientFoundIn(c.ClientID)
 	if c.GroupID != (config.Source{}) {
 		text += fmt.Sprintf(", in group by %s [%s]", foundIn(c.GroupID), strings.Join(c.Validation.GroupValues, ", "))
 	}
 	return text
+}
+
+func clientFoundIn(s config.ClientSource) string {
+	if s.ClientCertificate != "" {
+		return fmt.Sprintf("%s of their certificate", s.ClientCertificate)
+	}
+	return foundIn(config.Source{JWTClaim: s.JWTClaim, HTTPHeader: s.HTTPHeader})
 }
 
 func foundIn(s config.Source) string {

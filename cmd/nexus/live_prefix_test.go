@@ -44,6 +44,7 @@ func wholeFile(t *testing.T) string {
 	whole := regexp.MustCompile(`(?ms)^# \[server\.oauth.*?\n\n`).ReplaceAllString(string(text), "\n")
 	// A provider far away would be asked for its models by some beginnings of the file.
 	whole = regexp.MustCompile(`(?m)^# \[llm\.providers\.openai\]\n(#.*\n)+`).ReplaceAllString(whole, "")
+	whole = regexp.MustCompile(`(?m)^# \[server\.(?:tls|cors|csrf)\]\n(#.*\n)+`).ReplaceAllString(whole, "")
 	whole = regexp.MustCompile(`(?m)^# url = "redis:.*\n(#.*\n)+`).ReplaceAllString(whole, "")
 	whole = regexp.MustCompile(`(?m)^# (\[(server\.rate_limits|llm\.providers\.demo)\.)`).ReplaceAllString(whole, "$1")
 	whole = regexp.MustCompile(`(?m)^# (\w+ = )`).ReplaceAllString(whole, "$1")

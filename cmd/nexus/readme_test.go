@@ -17,6 +17,7 @@ import (
 // what comes out against what the README shows.
 func TestTheREADMEIsTrue(t *testing.T) {
 	gatewaytest.Need(t, "curl")
+	gatewaytest.Need(t, "openssl")
 	bash := gatewaytest.Need(t, "bash")
 	// The issuer of the README has a port of its own here, as the gateway has: both may run on this machine already.
 	address := gatewaytest.FreeAddress(t)
@@ -31,7 +32,7 @@ func TestTheREADMEIsTrue(t *testing.T) {
 	n := gatewaytest.Start(t, strings.ReplaceAll(shipped, issuerOfTheREADME, address))
 	folder := filepath.Dir(n.ConfigPath)
 	program := gatewaytest.Build(t, "nexus/cmd/nexus")
-	here := strings.NewReplacer("http://127.0.0.1:8000", n.URL, issuerOfTheREADME, address,
+	here := strings.NewReplacer("http://127.0.0.1:8000", n.URL, "https://127.0.0.1:8000", strings.Replace(n.URL, "http:", "https:", 1), issuerOfTheREADME, address,
 		"go run ./cmd/nexus issuer", program+" issuer --port "+port, "go run ./cmd/nexus", program)
 	ran, variables := 0, ""
 	for _, step := range transcript(readFile(t, filepath.Join(root, "README.md"))) {

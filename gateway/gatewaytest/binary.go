@@ -1,6 +1,7 @@
 package gatewaytest
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -52,6 +53,8 @@ type Setup struct {
 	// Wrapper is a command that prepares something, and becomes the command that its arguments end with
 	// ("unshare", "--net"). Empty: none.
 	Wrapper []string
+	// TLS is how to call a program whose file has it speak TLS. Nil: it speaks plain HTTP.
+	TLS *tls.Config
 	// Args follow the other arguments of the program.
 	Args []string
 }
@@ -67,8 +70,12 @@ func (s Setup) Start(t testing.TB) *Nexus {
 			command = append(command, "--listen-address", address)
 		}
 		command = append(command, s.Args...)
-		n := &Nexus{URL: "http://" + address, ConfigPath: s.Path, Process: Run(t, command[0], command[1:]...)}
-		err := n.awaitReady()
+		scheme := "http://"
+		if s.TLS != nil {
+			scheme = "https://"
+		}
+		n := &Nexus{URL: scheme + address, ConfigPath: s.Path, Process: Run(t, command[0], command[1:]...)}
+		err := n.awaitReady(s.TLS)
 		if err == nil {
 			return n
 		}
@@ -79,8 +86,8 @@ func (s Setup) Start(t testing.TB) *Nexus {
 }
 
 // awaitReady returns once /ready answers 200, or with an error once it never will.
-func (n *Nexus) awaitReady() error {
-	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+func (n *Nexus) awaitReady(trust *tls.Config) error {
+	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust}}
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	limit := time.NewTimer(startLimit)

@@ -16,7 +16,7 @@ import (
 func claimed() *config.ClientIdentification {
 	return &config.ClientIdentification{
 		Enabled:    true,
-		ClientID:   config.Source{JWTClaim: "sub"},
+		ClientID:   config.ClientSource{JWTClaim: "sub"},
 		GroupID:    config.Source{JWTClaim: "plan"},
 		Validation: config.Validation{GroupValues: []string{"free", "pro", "enterprise"}},
 	}

@@ -24,6 +24,8 @@ type Evidence struct {
 	Peer netip.Addr
 	// Claims are those of the request's verified token; nil where no token is asked for.
 	Claims *Claims
+	// Proof is what came of the certificate that the connection showed; nil where there is none.
+	Proof *Proof
 }
 
 // Client is who calls. The zero Client is nobody in particular: identification is off.
@@ -79,7 +81,7 @@ func Compile(cfg *config.ClientIdentification) *Identifier {
 	}
 	return &Identifier{
 		enabled:       true,
-		client:        compileSource(trace.ClientID, cfg.ClientID, keys+"client_id", trace.ClientIDInvalid),
+		client:        compileClientSource(cfg.ClientID),
 		group:         compileSource(trace.Group, cfg.GroupID, keys+"group_id", trace.GroupInvalid),
 		groups:        slices.Clone(cfg.Validation.GroupValues),
 		trusted:       slices.Clone(cfg.TrustedSources),

@@ -17,7 +17,7 @@ import (
 func tiered(trusted ...netip.Prefix) *config.ClientIdentification {
 	return &config.ClientIdentification{
 		Enabled:        true,
-		ClientID:       config.Source{HTTPHeader: "x-client-id"},
+		ClientID:       config.ClientSource{HTTPHeader: "x-client-id"},
 		GroupID:        config.Source{HTTPHeader: "X-User-Tier"},
 		TrustedSources: trusted,
 		Validation:     config.Validation{GroupValues: []string{"free", "pro", "enterprise"}},

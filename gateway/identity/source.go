@@ -24,6 +24,8 @@ type source struct {
 	name   string // the header or claim as the file spells it, for the trace
 	header string // in canonical form; empty: not a header
 	claim  string // a path; empty: not a claim
+	// certificate is one more than the index of a field; 0: not a certificate.
+	certificate int
 
 	missing, invalid, untrusted *Refusal
 }
@@ -41,12 +43,25 @@ func compileSource(step trace.Name, cfg config.Source, key string, invalid trace
 	return s
 }
 
+func compileClientSource(cfg config.ClientSource) source {
+	s := compileSource(trace.ClientID, config.Source{JWTClaim: cfg.JWTClaim, HTTPHeader: cfg.HTTPHeader}, keys+"client_id", trace.ClientIDInvalid)
+	if field := slices.Index(fields[:], cfg.ClientCertificate); field >= 0 {
+		const key = keys + "client_id.client_certificate"
+		s.name, s.certificate = string(cfg.ClientCertificate), field+1
+		s.missing, s.invalid = &Refusal{Reason: trace.ClientIDMissing, Key: key}, &Refusal{Reason: trace.ClientIDInvalid, Key: key}
+	}
+	return s
+}
+
 func (s *source) configured() bool { return s.name != "" }
 
 // find gives the value of the source, or "" where there is none, and notes the step. A list is looked at before.
 func (s *source) find(ev Evidence, trusted []netip.Prefix, tr *trace.Trace) (string, *Refusal) {
-	if s.claim != "" {
+	switch {
+	case s.claim != "":
 		return s.findClaim(ev, tr)
+	case s.certificate > 0:
+		return s.findCertified(ev.Proof, tr)
 	}
 	values := ev.Header[s.header]
 	value := ""
@@ -118,8 +133,11 @@ func (s *source) fail(tr *trace.Trace, finding trace.Finding) *trace.Step {
 func (s *source) note(tr *trace.Trace, verdict trace.Verdict, finding trace.Finding) *trace.Step {
 	step := tr.Note(s.step, verdict, finding)
 	step.Source, step.Key = trace.Header, s.name
-	if s.claim != "" {
+	switch {
+	case s.claim != "":
 		step.Source = trace.Claim
+	case s.certificate > 0:
+		step.Source = trace.Certificate
 	}
 	return step
 }

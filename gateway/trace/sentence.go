@@ -23,16 +23,13 @@ func (s *Step) Sentence() string {
 	case Provider:
 		return s.provider()
 	case CORS:
-		if s.Finding == WrongMethod {
-			return "OPTIONS asks for cross-origin access, and none is configured; call from the same origin, or from a server"
-		}
-		return "cross-origin access is not configured"
+		return s.cors()
 	case CSRF:
-		return "no header against cross-site requests is asked for"
+		return s.csrf()
 	case Authentication:
 		return s.authentication()
 	case ClientCertificate:
-		return "no client certificate is asked for"
+		return s.certificate()
 	case RequestLimits:
 		return s.requestLimits()
 	case TokenCount:
@@ -44,8 +41,11 @@ func (s *Step) Sentence() string {
 
 // identity tells the steps that look for the client id and the group.
 func (s *Step) identity(what, key string) string {
-	if s.Source == Claim {
+	switch s.Source {
+	case Claim:
 		return s.claim(what, key+".jwt_claim")
+	case Certificate:
+		return s.certified(what)
 	}
 	key += ".http_header"
 	switch s.Finding {

@@ -51,9 +51,10 @@ type Source uint8
 
 // The places where an identity can come from.
 const (
-	Nowhere Source = iota
-	Header         // a request header
-	Claim          // a claim of a verified token
+	Nowhere     Source = iota
+	Header             // a request header
+	Claim              // a claim of a verified token
+	Certificate        // the client certificate of the connection
 )
 
 // Finding is the fact that a step came upon; with the step's Name it chooses the sentence.
@@ -88,6 +89,20 @@ const (
 	OtherIssuer   // the claim iss is not server.oauth.expected_issuer
 	OtherAudience // the claim aud does not have server.oauth.expected_audience
 	BadClaims     // the claims are not what they must be: Detail tells
+
+	SameOrigin     // no page of another origin has a part in the request
+	OriginAllowed  // a page of another origin, Value, may call and read the answer
+	OriginRefused  // a page of another origin, Value, may not read the answer
+	Preflight      // a browser's question for the page of another origin, and it may
+	MethodRefused  // the same, and it may not with this method: Detail
+	HeaderRefused  // the same, and it may not set this header: Detail
+	PrivateRefused // the same, and it may not call into a private network
+
+	CertificateUnknown // no authority in client_ca has signed the client certificate
+	CertificateExpired // the client certificate, or one on the way to its authority, has expired or is not valid yet
+	CertificateUnfit   // the client certificate is not one for clients, or breaks a rule of its authority
+	OddURI             // the certificate's URI is not written as its parts are
+	SignsOthers        // the certificate says a SPIFFE ID, and may sign others
 
 	Listed          // the route step answers by itself: a list of models, one model
 	Routed          // the model leads to a provider

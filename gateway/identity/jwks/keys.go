@@ -2,8 +2,11 @@ package jwks
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -74,7 +77,7 @@ func open(others *Keys, settings Settings, logger *slog.Logger, fetch func(conte
 		maxStale: settings.MaxStale,
 		poll:     settings.Poll,
 		log:      logger,
-		fetch:    fetch,
+		fetch:    guarded(fetch, logger),
 		missed:   make(chan struct{}, 1),
 		loaded:   make(chan struct{}),
 		done:     make(chan struct{}),
@@ -95,6 +98,23 @@ func open(others *Keys, settings Settings, logger *slog.Logger, fetch func(conte
 	return k, func() {
 		cancel()
 		<-k.done
+	}
+}
+
+// errBug is a fetch that a bug has ended.
+var errBug = errors.New("nexus has a bug, which the log tells of")
+
+// guarded is a fetch that fails where it would panic: what an issuer answers must not end the process. Of what was thrown
+// only the type is told, since it may hold anything.
+func guarded(fetch func(context.Context) (*Set, error), log *slog.Logger) func(context.Context) (*Set, error) {
+	return func(ctx context.Context) (set *Set, err error) {
+		defer func() {
+			if thrown := recover(); thrown != nil {
+				log.Error("fetching the key set panicked", "type", fmt.Sprintf("%T", thrown), "stack", string(debug.Stack()))
+				set, err = nil, errBug
+			}
+		}()
+		return fetch(ctx)
 	}
 }
 
