@@ -7,6 +7,11 @@
 // The package knows nothing of how any of it is served, imports nothing of ours, and never writes.
 package config
 
+import (
+	"crypto/sha256"
+	"slices"
+)
+
 // Config is one nexus.toml, expanded, checked and with its defaults filled in. The field comments of
 // the tables below are the reference manual of the file.
 type Config struct {
@@ -50,6 +55,17 @@ func (c *Config) Material(key string) []byte {
 		}
 	}
 	return nil
+}
+
+// MaterialSum tells the contents of the files that keys name apart. Zero: none of the keys names one.
+func (c *Config) MaterialSum(keys ...string) [sha256.Size]byte {
+	var named []material
+	for _, m := range c.origin.named {
+		if slices.Contains(keys, m.key) {
+			named = append(named, m)
+		}
+	}
+	return sumOfNamed(named)
 }
 
 // origin is what a Config remembers of the text that it came from.

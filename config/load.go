@@ -67,17 +67,17 @@ func ParseDraft(file string, text []byte, over Overlay, env func(string) (string
 	return d
 }
 
-// Probe is as much of the listen address and of the liveness endpoint as the file at path says, for
+// Probe is as much of the listen address, of the liveness endpoint and of whether TLS is spoken as the file at path says, for
 // asking a process that runs already: the file may have been broken since, and what cannot be read
 // has its default.
-func Probe(path string, over Overlay) (addr Address, healthPath Path) {
+func Probe(path string, over Overlay) (addr Address, healthPath Path, tls bool) {
 	r := newReading(path, over, os.LookupEnv)
 	if text, problem := read(path); problem == nil && r.parseMended(string(text)) {
 		r.decode()
 	}
 	r.overlay()
 	s := r.cfg.Server
-	return s.ListenAddress, s.Health.Path
+	return s.ListenAddress, s.Health.Path, s.TLS.Enabled
 }
 
 // reading is one file on its way to a Config.

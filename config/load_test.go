@@ -268,21 +268,21 @@ func TestProbe(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			addr, path := config.Probe(save(t, tt.text), tt.over)
+			addr, path, _ := config.Probe(save(t, tt.text), tt.over)
 			if got := fmt.Sprint(addr, " ", path); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
 	}
 	t.Run("a missing file", func(t *testing.T) {
-		addr, path := config.Probe(filepath.Join(t.TempDir(), "x"), config.Overlay{})
+		addr, path, _ := config.Probe(filepath.Join(t.TempDir(), "x"), config.Overlay{})
 		if addr.String() != "127.0.0.1:8000" || path != "/health" {
 			t.Errorf("%v %v", addr, path)
 		}
 	})
 	t.Run("a value from the environment", func(t *testing.T) {
 		t.Setenv("PROBE_PORT", "9")
-		if addr, _ := config.Probe(save(t, "server.listen_address = \"127.0.0.1:{{ env.PROBE_PORT }}\"\n"), config.Overlay{}); addr.Port() != 9 {
+		if addr, _, _ := config.Probe(save(t, "server.listen_address = \"127.0.0.1:{{ env.PROBE_PORT }}\"\n"), config.Overlay{}); addr.Port() != 9 {
 			t.Errorf("asks %v", addr)
 		}
 	})

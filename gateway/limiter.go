@@ -51,6 +51,8 @@ func (s *Snapshot) borrowLimits(pool *shared.Pool) {
 	s.limits.store, s.limits.redis, s.limits.failure = redis, redis, storage.OnFailure
 }
 
+const keyRedisTLS = "server.rate_limits.storage.tls."
+
 func redisSettings(cfg *config.Config) limit.RedisSettings {
 	storage := &cfg.Server.RateLimits.Storage
 	return limit.RedisSettings{
@@ -59,6 +61,7 @@ func redisSettings(cfg *config.Config) limit.RedisSettings {
 		ConnectionTimeout: storage.ConnectionTimeout.Duration(),
 		MaxSize:           storage.Pool.MaxSize, MinIdle: storage.Pool.MinIdle,
 		CACert: cfg.PathOf(storage.TLS.CACertPath), ClientCert: cfg.PathOf(storage.TLS.ClientCertPath), ClientKey: cfg.PathOf(storage.TLS.ClientKeyPath),
+		Files:    cfg.MaterialSum(keyRedisTLS+"ca_cert_path", keyRedisTLS+"client_cert_path", keyRedisTLS+"client_key_path"),
 		Insecure: storage.TLS.Insecure, OnFailure: storage.OnFailure,
 	}
 }

@@ -27,6 +27,9 @@ func (s *settings) announce(g *gateway.Gateway, logger *slog.Logger) {
 func (s *settings) banner(g *gateway.Gateway) {
 	status := g.Status()
 	cfg, base := status.Config, "http://"+reachable(g.Address())
+	if cfg.Server.TLS.Enabled {
+		base = "https://" + reachable(g.Address())
+	}
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(s.stderr, "  %-11s"+format+"\n", append([]any{name}, args...)...)
 	}
@@ -46,6 +49,9 @@ func (s *settings) banner(g *gateway.Gateway) {
 	}
 	if cfg.Server.OAuth.Enabled {
 		row("tokens", "needed in every call to a model, verified with the keys at %s", cfg.Shown("server.oauth.url"))
+	}
+	if t := cfg.Server.TLS; t.Enabled && t.ClientCA != "" && t.ClientAuth == config.ClientAuthRequire {
+		row("tls", "none but callers with a certificate of %s may connect", cfg.Shown("server.tls.client_ca"))
 	}
 	row("clients", "%s", identifiedBy(&cfg.Server.ClientIdentification))
 	models := 0

@@ -18,7 +18,8 @@ type RedisSettings struct {
 	ResponseTimeout               time.Duration
 	ConnectionTimeout             time.Duration
 	MaxSize, MinIdle              int
-	CACert, ClientCert, ClientKey string // paths; empty: none
+	CACert, ClientCert, ClientKey string   // paths; empty: none
+	Files                         [32]byte // a sum of what is in them: other files are other settings
 	Insecure                      bool
 	OnFailure                     config.OnFailure
 }
