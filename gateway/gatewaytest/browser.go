@@ -184,6 +184,12 @@ func (tab *Tab) Screenshot(t *testing.T, name string) {
 	}
 }
 
+// Resolve gives what the promise that a JavaScript expression gives comes to.
+func Resolve[T any](t testing.TB, tab *Tab, expression string) T {
+	t.Helper()
+	return see(t, tab, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
 func see[T any](t testing.TB, tab *Tab, action chromedp.Action[T]) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, actionLimit)
