@@ -50,6 +50,7 @@ func TestEachGuardedKeyIsGuarded(t *testing.T) {
 	running := []string{full, shut, headers}
 	marked, said := guarded(mustParse(t, full)), mustParse(t, full)
 	for _, key := range []string{
+		"server.tls", "server.csrf", // what is in server.tls needs files: see TestWhatTLSProtectsIsNotLostBySilence
 		"server.oauth", "server.oauth.expected_issuer", "server.oauth.expected_audience", "server.oauth.algorithms",
 		"server.client_identification", "server.client_identification.client_id", "server.client_identification.group_id",
 		"server.client_identification.trusted_sources", "server.client_identification.validation.group_values",
@@ -250,6 +251,10 @@ func TestLost(t *testing.T) {
 		{"limits by dotted keys", groups + requests, groups + "[server]\nrate_limits.per_ip = {limit = 10, interval = '1m'}\nrate_limits.per_user = {limit = 10, interval = '1m', concurrent = 10, groups.a = {limit = 10, interval = '1m'}}\n", "server.rate_limits.global: rate_limits.enabled = false in [server]"},
 
 		{"where limits are counted", groups + redis, groups + "[server.rate_limits]\n", "server.rate_limits.storage: type = \"memory\" in [server.rate_limits.storage]"},
+		{"the header against cross-site requests", "[server.csrf]\n", "[server.cors]\nallow_origins = '*'\n", "server.csrf: enabled = false in [server.csrf]"},
+		{"its name may change", "[server.csrf]\nheader_name = 'X-A'\n", "[server.csrf]\n", ""},
+		{"pages of other origins may go", "[server.cors]\nallow_origins = '*'\n", "", ""},
+
 		{"where limits are counted, of which a header is left", groups + redis, groups + "[server.rate_limits.storage]\n", "server.rate_limits.storage: type = \"memory\" in [server.rate_limits.storage]"},
 		{"memory is said", groups + redis, groups + "[server.rate_limits.storage]\ntype = 'memory'\n", ""},
 		{"memory may go", groups + "[server.rate_limits.storage]\ntype = 'memory'\n", groups + "[server.rate_limits]\n", ""},
