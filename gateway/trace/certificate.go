@@ -11,7 +11,10 @@ func (s *Step) certificate() string {
 		return "the connection showed a client certificate, and an authority in server.tls.client_ca has signed it"
 	}
 	found, remedy := s.disbelief()
-	if s.Verdict == Skipped {
+	switch {
+	case s.Verdict == Skipped && s.Finding == Absent:
+		return found + "; none is needed"
+	case s.Verdict == Skipped:
 		return found + ", so it counts as none; none is needed"
 	}
 	return found + "; one is needed, because of " + s.Key + "; " + remedy
