@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	corsTable    = "server.cors"
-	allowOrigins = corsTable + ".allow_origins"
-	allowMethods = corsTable + ".allow_methods"
-	allowHeaders = corsTable + ".allow_headers"
-	csrfHeader   = "server.csrf.header_name"
+	corsTable     = "server.cors"
+	allowOrigins  = corsTable + ".allow_origins"
+	allowMethods  = corsTable + ".allow_methods"
+	allowHeaders  = corsTable + ".allow_headers"
+	exposeHeaders = corsTable + ".expose_headers"
+	csrfHeader    = "server.csrf.header_name"
 )
 
 // maxRemembered is how long any browser would remember what it was allowed, and more.
@@ -32,7 +33,10 @@ func (r *reading) checkCORS() {
 		}
 	}
 	r.checkHeaderNames(allowHeaders, c.AllowHeaders)
-	r.checkHeaderNames(corsTable+".expose_headers", c.ExposeHeaders)
+	r.checkHeaderNames(exposeHeaders, c.ExposeHeaders)
+	if c.AllowCredentials && c.ExposeHeaders.All() && r.sound(exposeHeaders) {
+		r.warn(exposeHeaders, `"*" is the name of a header, and not all of them, to a page that calls with credentials`, "list the headers that such a page may read")
+	}
 	const age = corsTable + ".max_age"
 	if c.MaxAge > maxRemembered && r.sound(age) {
 		r.fail(age, r.show(age, c.MaxAge.String())+" is longer than any browser remembers", `write a duration up to "24h", such as "10m"`)
@@ -89,6 +93,11 @@ func parseOrigin(text string) (string, *mistake) {
 		return "", &mistake{what: "is more than an origin", fix: form, near: "write " + quote(bare)}
 	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80":
 		return "", &mistake{what: "has the port of its scheme, which no browser sends", fix: form, near: "write " + quote(bare[:strings.LastIndexByte(bare, ':')])}
+	case strings.HasPrefix(u.Port(), "0"):
+		return "", &mistake{what: "has a port that begins with 0, which no browser sends", fix: form}
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !ip.Is4In6() && ip.String() != strings.ToLower(u.Hostname()) {
+		return "", &mistake{what: "has an address that browsers write in another way", fix: form, near: fmt.Sprintf("write its host as %q", ip)}
 	}
 	return bare, nil
 }
@@ -126,11 +135,21 @@ func isToken(text string) bool {
 	})
 }
 
-// unasked are headers that a page of another origin can set without being allowed to, or that browsers set by themselves
-// (Fetch standard, "CORS-safelisted request-header" and "forbidden request-header").
+// unasked are headers that a page of another origin can have sent without being allowed to, or that browsers set by
+// themselves (Fetch standard, "CORS-safelisted request-header" and "forbidden request-header", and its cache modes; HTML
+// standard, "hyperlink auditing" and "server-sent events"; client hints).
 var unasked = []string{
-	"Accept-Charset", "Access-Control-Request-Headers", "Access-Control-Request-Method", "Content-Language", "Dnt", "Keep-Alive",
-	"Origin", "Range", "Referer", "Set-Cookie",
+	"Alt-Used", "Available-Dictionary", "Cache-Control", "Content-Language", "Device-Memory", "Dnt", "Downlink", "Dpr", "Early-Data", "Ect",
+	"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Last-Event-Id", "Ping-From", "Ping-To", "Pragma",
+	"Priority", "Purpose", "Range", "Rtt", "Save-Data", "Service-Worker", "Set-Cookie", "Upgrade-Insecure-Requests", "Viewport-Width", "Width",
+	"X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip",
+}
+
+// isUnasked reports whether a header, in canonical form, can be there although nobody has been asked for it: a browser or a
+// proxy sets it, or every caller does.
+func isUnasked(name string) bool {
+	return slices.Contains(unasked, name) || slices.Contains(unfit, name) ||
+		slices.ContainsFunc([]string{"Accept-", "Access-Control-", "Proxy-", "Sec-"}, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 func (r *reading) checkCSRF() {
@@ -139,14 +158,20 @@ func (r *reading) checkCSRF() {
 		return
 	}
 	name := c.HeaderName.Canonical()
-	switch cors := &r.cfg.Server.CORS; {
+	cors := &r.cfg.Server.CORS
+	allowed := cors.AllowHeaders.All() || slices.ContainsFunc(cors.AllowHeaders, func(h string) bool { return strings.EqualFold(h, string(c.HeaderName)) })
+	switch {
 	case c.HeaderName == "":
 		r.fail(csrfHeader, "is empty", `write the name of a header, such as "X-Nexus-CSRF-Protection", or enabled = false in [server.csrf]`)
-	case slices.Contains(unasked, name) || slices.Contains(unfit, name) || strings.HasPrefix(name, "Sec-") || strings.HasPrefix(name, "Proxy-"):
+	case isUnasked(name):
 		r.fail(csrfHeader, r.show(csrfHeader, string(c.HeaderName))+" is a header that callers or browsers send anyway, so that it protects from nothing",
 			`name one that nothing else uses, such as "X-Nexus-CSRF-Protection"`)
-	case cors.Enabled && len(cors.AllowOrigins) > 0 && !cors.AllowHeaders.All() && !slices.ContainsFunc(cors.AllowHeaders, func(h string) bool { return strings.EqualFold(h, string(c.HeaderName)) }):
+	case !cors.Enabled:
+	case len(cors.AllowOrigins) > 0 && !allowed:
 		r.warn(allowHeaders, fmt.Sprintf("lacks %s, which server.csrf asks for: no page of another origin can call", r.show(csrfHeader, string(c.HeaderName))),
 			"add it to the list, or leave it if that is meant")
+	case cors.AllowOrigins.All() && allowed:
+		r.warn(allowHeaders, fmt.Sprintf(`lets every page there is set %s, since allow_origins is "*": server.csrf protects from none of them`, r.show(csrfHeader, string(c.HeaderName))),
+			"list the origins, or take the header out of allow_headers")
 	}
 }

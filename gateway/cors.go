@@ -85,7 +85,7 @@ func (c *cors) visit(request, answer http.Header, tr *trace.Trace) {
 	}
 	origin, allowed := c.allows(origins)
 	if !allowed {
-		tr.Note(trace.CORS, trace.Failed, trace.OriginRefused).Value = keep(origins[0], maxOrigin)
+		tr.Note(trace.CORS, trace.Failed, whyNot(origins)).Value = keep(origins[0], maxOrigin)
 		return
 	}
 	tr.Note(trace.CORS, trace.Passed, trace.OriginAllowed).Value = keep(origins[0], maxOrigin)
@@ -95,8 +95,10 @@ func (c *cors) visit(request, answer http.Header, tr *trace.Trace) {
 	}
 }
 
-// maxOrigin is how much of an origin a trace keeps, in bytes.
-const maxOrigin = 128
+const (
+	maxOrigin = 128  // how much of an origin a trace keeps, in bytes
+	maxAsked  = 4096 // how much a preflight may ask for, in bytes: with "*" the answer repeats it
+)
 
 // allows is whether the page of an origin may call, and as whom it is answered. Two origins are two opinions, and "null" is
 // the origin of any page that wants it.
@@ -114,6 +116,14 @@ func (c *cors) allows(origins []string) (as []string, allowed bool) {
 	return c.origins[i : i+1 : i+1], true
 }
 
+// whyNot says why the page of an origin may not call.
+func whyNot(origins []string) trace.Finding {
+	if len(origins) > 1 {
+		return trace.Repeated
+	}
+	return trace.OriginRefused
+}
+
 // grant lets a page read the answer.
 func (c *cors) grant(answer http.Header, origin []string) {
 	answer["Access-Control-Allow-Origin"] = origin
@@ -126,7 +136,7 @@ func (c *cors) grant(answer http.Header, origin []string) {
 func (c *cors) preflight(request, answer http.Header, tr *trace.Trace) {
 	answer["Vary"] = c.varyPreflight
 	origin, allowed := c.allows(request["Origin"])
-	finding, detail := trace.OriginRefused, ""
+	finding, detail := whyNot(request["Origin"]), ""
 	if allowed {
 		finding, detail = c.judge(request)
 	}
@@ -167,12 +177,16 @@ func asksForPrivate(request http.Header) bool {
 // judge says whether what the page of an allowed origin asks for is allowed, and what is not.
 func (c *cors) judge(request http.Header) (trace.Finding, string) {
 	methods := request["Access-Control-Request-Method"]
-	if len(methods) != 1 || !isToken(methods[0]) || !c.anyMethod && !slices.Contains(c.methods, methods[0]) {
+	if len(methods) != 1 || len(methods[0]) > maxOrigin || !isToken(methods[0]) || !c.anyMethod && !slices.Contains(c.methods, methods[0]) {
 		return trace.MethodRefused, methods[0]
 	}
+	asked := 0
 	for _, line := range request["Access-Control-Request-Headers"] {
+		if asked += len(line); asked > maxAsked {
+			return trace.HeaderRefused, ""
+		}
 		for name := range strings.SplitSeq(line, ",") {
-			name = strings.ToLower(strings.TrimSpace(name))
+			name = strings.ToLower(strings.Trim(name, " \t"))
 			if name != "" && (!isToken(name) || !c.anyHeader && !slices.Contains(c.headers, name)) {
 				return trace.HeaderRefused, name
 			}

@@ -92,7 +92,7 @@ var kept = map[string]bool{
 	"Public-Key-Pins-Report-Only": true, "Expect-Ct": true, "Clear-Site-Data": true, "Content-Security-Policy": true,
 	"Content-Security-Policy-Report-Only": true, "Report-To": true, "Reporting-Endpoints": true, "Nel": true, "Refresh": true,
 	"Location": true, "Www-Authenticate": true, "Authentication-Info": true, "Service-Worker-Allowed": true, "Sourcemap": true,
-	"Cache-Control": true, "Vary": true, "X-Accel-Buffering": true, "X-Accel-Redirect": true, "X-Sendfile": true,
+	"Cache-Control": true, "Vary": true, "Timing-Allow-Origin": true, "X-Accel-Buffering": true, "X-Accel-Redirect": true, "X-Sendfile": true,
 	fallbackHeader: true, "Openai-Organization": true, "Openai-Project": true,
 }
 

@@ -1,8 +1,8 @@
 // Package journal is the gateway's bounded memory of what happened: the recent requests and refusals
 // with their steps, exact counters for each group, who was seen lately, and the reload history. It outlives every reload.
 //
-// Records lie in three rings that share one sequence number: requests that were answered or failed,
-// refusals whose client id is known, and refusals before it was known. In the last two, one client (or
+// Records lie in four rings that share one sequence number: requests that were answered or failed,
+// refusals whose client id is known, refusals before it was known, and what browsers ask before they call. In the two of refusals, one client (or
 // address) of one reason holds a tenth at most, and in the lists each ring is sure of its part, so that
 // a flood of one kind does not hide the rest. Add copies a record under a short lock; readers copy a few
 // at a time and search their copies, so that reading never holds up a request for long.
@@ -11,6 +11,7 @@
 package journal
 
 import (
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type Journal struct {
 	answered ring   // allowed and failed requests
 	known    ring   // refusals of a known client
 	unknown  ring   // refusals before a client was known
+	asked    ring   // browsers' questions whether a page of another origin may call
 	tally    tally
 	clients  clients
 	reloads  []Reload // oldest first
@@ -50,6 +52,7 @@ func (j *Journal) Resize(traces, rejections int) {
 	j.answered.resize(max(traces, 0))
 	j.known.resize(max(rejections, 0))
 	j.unknown.resize(max(rejections, 0))
+	j.asked.resize(max(traces, 0) / askedShare)
 }
 
 // Kept tells the room for requests and for refusals: how many rows the lists have at most.
@@ -58,6 +61,9 @@ func (j *Journal) Kept() (traces, rejections int) {
 	defer j.mu.Unlock()
 	return j.answered.size, j.known.size
 }
+
+// askedShare is which part of the room for requests browsers' questions have, besides.
+const askedShare = 10
 
 // Add notes a request that has ended. The record is copied, so t may be used again; what its strings and
 // slices point to must not change any more. The request counts for the group t.Tier() and for the client t.ClientID.
@@ -70,6 +76,11 @@ func (j *Journal) Add(t *trace.Trace) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.seq++
+	if t.Method == http.MethodOptions && t.Outcome == trace.Allowed {
+		// Nobody has called yet, and anybody may ask as often as it likes: it counts nowhere, and pushes nothing away.
+		j.asked.add(j.seq, origin{}, t)
+		return
+	}
 	tier := j.tally.add(t, minuteOf(ended))
 	j.clients.add(t, ended, tier)
 	switch {

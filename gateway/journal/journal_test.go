@@ -3,6 +3,7 @@ package journal_test
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -418,5 +419,28 @@ func TestAddAllocatesNothing(t *testing.T) {
 	i := 0
 	if n := testing.AllocsPerRun(1000, func() { j.Add(clients[i%len(clients)]); i++ }); n != 0 {
 		t.Errorf("refusals of changing clients allocate %v times", n)
+	}
+}
+
+// TestAFloodOfQuestionsPushesNothingAway: browsers ask without an identity, and so may anybody else.
+func TestAFloodOfQuestionsPushesNothingAway(t *testing.T) {
+	j := journal.New(100, 100)
+	j.Add(&trace.Trace{ID: "call", Method: "POST", ClientID: "alice"})
+	for i := range 1000 {
+		j.Add(&trace.Trace{ID: "question-" + strconv.Itoa(i), Method: "OPTIONS"})
+	}
+	if _, ok := j.Trace("call"); !ok {
+		t.Error("a call has been pushed away")
+	}
+	if _, ok := j.Trace("question-999"); !ok {
+		t.Error("a question cannot be found")
+	}
+	if got := len(j.Traces(0)); got != 11 {
+		t.Errorf("%d rows", got)
+	}
+	for _, g := range j.Groups(nil) {
+		if g.Requests != 1 {
+			t.Errorf("questions count as calls: %+v", g)
+		}
 	}
 }

@@ -23,14 +23,17 @@ type Filter struct {
 }
 
 // Traces lists recent requests, allowed, failed and refused, newest first: at most limit where that is
-// above 0, and at most as many as the journal has room for. Where there are more, each of the three
-// rings is sure of a third, so that a flood of refusals leaves the rest in sight.
+// above 0, and at most as many as the journal has room for. Where there are more, each of the
+// rings that is not empty is sure of its part, so that a flood of refusals leaves the rest in sight.
 func (j *Journal) Traces(limit int) []trace.Trace {
 	j.mu.Lock()
 	room := j.answered.size
-	answered, known, unknown := j.answered.refs(), j.known.refs(), j.unknown.refs()
+	lists := [][]ref{j.answered.refs(), j.known.refs(), j.unknown.refs()}
+	if asked := j.asked.refs(); len(asked) > 0 {
+		lists = append(lists, asked)
+	}
 	j.mu.Unlock()
-	return j.copies(first(limit, choose(room, answered, known, unknown)))
+	return j.copies(first(limit, choose(room, lists...)))
 }
 
 // Rejections lists the refusals that f matches, newest first: at most limit where that is above 0, and at
@@ -53,7 +56,7 @@ func (j *Journal) Trace(id string) (trace.Trace, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var found *record
-	for _, r := range []*ring{&j.answered, &j.known, &j.unknown} {
+	for _, r := range []*ring{&j.answered, &j.known, &j.unknown, &j.asked} {
 		for rec := r.newest; rec != nil; rec = rec.older {
 			if rec.trace.ID == id {
 				if found == nil || rec.seq > found.seq {
