@@ -106,3 +106,13 @@ func TestAnswersShareNoHeaderThatSomebodyWrites(t *testing.T) {
 	}
 	wait.Wait()
 }
+
+// TestNoOriginIsOfNobody: any page can have the origin null, so that not even a file that lets all pages in lets it in.
+func TestNoOriginIsOfNobody(t *testing.T) {
+	g := start(t, "[server.cors]\nallow_origins = \"*\"\n"+tiered)
+	for origin, allowed := range map[string]string{"https://anywhere.example.com": "*", "null": "", "": ""} {
+		if a := g.do(t, alice(hello, "Origin", origin)); a.status != 200 || a.header.Get("Access-Control-Allow-Origin") != allowed {
+			t.Errorf("origin %q is allowed for %q", origin, a.header.Get("Access-Control-Allow-Origin"))
+		}
+	}
+}

@@ -120,6 +120,17 @@ func (s *Snapshot) receive(rw http.ResponseWriter, r *http.Request) {
 // closing is shared by all answers; see jsonContent.
 var closing = []string{"close"}
 
+// forgetDeadlines ends the timers of an HTTP/2 stream that its caller has ended before us. The server stops those that run when a
+// stream ends; one that is set afterwards would keep the stream in memory until it runs out, and there may be any number of them.
+func forgetDeadlines(rw http.ResponseWriter, r *http.Request) {
+	conn, ok := rw.(deadliner)
+	if !ok || r.ProtoMajor != 2 || r.Context().Err() == nil {
+		return
+	}
+	_ = conn.SetReadDeadline(time.Time{})
+	_ = conn.SetWriteDeadline(time.Time{})
+}
+
 // doorHandler is what a door serves: it borrows the live snapshot for exactly one request.
 type doorHandler struct {
 	live    *live
@@ -132,6 +143,7 @@ func (d *doorHandler) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // the process is at its end: nobody knows any more what to answer
 	}
 	defer func() {
+		forgetDeadlines(rw, r)
 		s.release()
 		switch p := recover(); p {
 		case nil:

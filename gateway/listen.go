@@ -18,7 +18,8 @@ const (
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 128 << 10
 	maxConnections = 10_000
-	maxStreams     = 100 // of one HTTP/2 connection at once
+	maxStreams     = 100      // of one HTTP/2 connection at once
+	maxFrame       = 16 << 10 // of HTTP/2, the least there is: a connection holds one in memory
 	pingTimeout    = 15 * time.Second
 	// farewell is how long requests that were cut off have to say so.
 	farewell = 500 * time.Millisecond
@@ -75,6 +76,7 @@ func listen(address string, live *live, logger *slog.Logger) (*door, error) {
 			SendPingTimeout:      pingTimeout,
 			PingTimeout:          pingTimeout,
 			WriteByteTimeout:     writeStall,
+			MaxReadFrameSize:     maxFrame,
 		},
 	}
 	return d, nil
@@ -101,7 +103,9 @@ func callerAt(c net.Conn) *caller {
 // watch keeps the silent connections. There are no more of them than the listener lets in.
 func (d *door) watch(c net.Conn, state http.ConnState) {
 	if state == http.StateIdle {
-		callerAt(c).answering.Store(false)
+		if known := callerAt(c); known != nil {
+			known.answering.Store(false)
+		}
 		return
 	}
 	d.mu.Lock()

@@ -102,6 +102,7 @@ type eventWriter struct {
 	began   time.Time
 	last    time.Duration // since then, when something was written
 	err     error
+	thrown  any // by the timer; whoever writes next throws it again, where a bug costs one request
 	timer   *time.Timer
 }
 
@@ -118,6 +119,9 @@ func newEventWriter(x *Exchange, head func()) *eventWriter {
 func (out *eventWriter) write(events []byte) error {
 	out.mu.Lock()
 	defer out.mu.Unlock()
+	if out.thrown != nil {
+		panic(out.thrown)
+	}
 	out.buffer = events[:0]
 	if len(events) > 0 {
 		out.send(events)
@@ -189,6 +193,11 @@ func (out *eventWriter) idle() {
 	if out.silent {
 		return
 	}
+	defer func() {
+		if out.thrown = recover(); out.thrown != nil {
+			out.err = errPanicked // here it would end the process
+		}
+	}()
 	pause := keepAlive
 	if quiet := time.Since(out.began) - out.last; out.started && quiet < keepAlive {
 		pause -= quiet

